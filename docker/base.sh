@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes the image p2pchat-base from Debian's packages, for machines that reach no registry of images.
+#
+#   docker/base.sh [IMAGE]     (default p2pchat-base)
+#
+# Needs root, debootstrap (installed if missing) and a Docker engine.  The root file system is kept as a tarball in
+# $P2PCHAT_CACHE (default /var/cache/p2pchat), so that a second run takes seconds.
+set -euo pipefail
+image=${1:-p2pchat-base}
+cache=${P2PCHAT_CACHE:-/var/cache/p2pchat}
+suite=bookworm
+# bookworm's Python is 3.11, what p2pchat needs at least; iproute2 and iputils serve the router and whoever looks for faults.
+packages=ca-certificates,python3,python3-venv,iproute2,iptables,iputils-ping,smcroute,tmux
+tarball=$cache/$suite-$(printf '%s' "$packages" | cksum | cut -d' ' -f1).tar
+
+if docker image inspect "$image" >/dev/null 2>&1; then
+    echo "image $image is there"
+    exit 0
+fi
+
+mirror() { # the machine's own, since others may not be reachable
+    sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:\/\/[^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        grep -v security | head -n 1
+}
+
+if [ ! -f "$tarball" ]; then
+    mkdir -p "$cache"
+    command -v debootstrap >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q debootstrap; }
+    root=$(mktemp -d /var/tmp/p2pchat-root.XXXXXX)
+    trap 'rm -rf --one-file-system "$root"' EXIT
+    from=$(mirror || true)
+    debootstrap --variant=minbase --include="$packages" "$suite" "$root" "${from:-http://deb.debian.org/debian}"
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
+    tar -C "$root" --exclude=./dev --exclude=./proc --exclude=./sys -cf "$tarball.part" .
+    mv "$tarball.part" "$tarball"
+fi
+docker import -c 'ENV LC_ALL=C.UTF-8' -c 'CMD ["python3"]' "$tarball" "$image"

@@ -1,0 +1,3 @@
+"""A chat without a central server: nodes form a Chord ring, agents talk directly."""
+
+__version__ = "1.0"

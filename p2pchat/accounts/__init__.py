@@ -1,0 +1,1 @@
+"""Names, credentials and sessions on the ring."""

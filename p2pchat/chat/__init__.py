@@ -1,0 +1,1 @@
+"""Messages between two people: outbox, history, channels."""

@@ -1,0 +1,177 @@
+"""The history on disk: add, page, search, read marks, states."""
+
+import sqlite3
+
+from p2pchat.chat.message import STATES, Line
+from p2pchat.chat.storage import Database
+
+MAX_LINES = 1000
+"""Rows of one page."""
+COLUMNS = "chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place, row"
+TRIGRAM = 3
+"""Characters; shorter words are not in the index, and looked for one by one."""
+
+
+def _line(row: tuple[object, ...]) -> Line:
+    return Line(*row)  # type: ignore[arg-type]
+
+
+class Archive:
+    """Messages of all chats.  A late message takes the place of the first one that its author wrote after it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, line: Line, now_ms: int) -> Line | None:
+        """Keep a line and say where it stands; None when this message of this author is here already."""
+        with self._database.transaction() as connection:
+            place = line.place or self._place(connection, line, now_ms)
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO messages"
+                " (chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(line.chat, line.author, line.id, line.seq, line.prev, line.text, line.sent_ms),
+                    *(line.received_ms, line.state, line.copies, place),
+                ),
+            )
+            if cursor.rowcount == 0:
+                return None
+            return self._by_row(int(cursor.lastrowid or 0))
+
+    def _place(self, connection: sqlite3.Connection, line: Line, now_ms: int) -> int:
+        (later,) = connection.execute(
+            "SELECT min(place) FROM messages WHERE chat = ? AND author = ? AND seq > ?",
+            (line.chat, line.author, line.seq),
+        ).fetchone()
+        if later is not None:
+            return int(later)
+        (last,) = connection.execute("SELECT max(place) FROM messages WHERE chat = ?", (line.chat,)).fetchone()
+        return max(now_ms, (last or 0) + 1)
+
+    def _by_row(self, row: int) -> Line:
+        return _line(self._database.query(f"SELECT {COLUMNS} FROM messages WHERE row = ?", row)[0])
+
+    def lines(self, chat: str, limit: int, before: Line | None = None, search: str = "") -> list[Line]:
+        """The last `limit` lines before `before` that contain `search`, oldest first."""
+        conditions, values = ["chat = ?"], [chat]
+        if before is not None:
+            conditions.append("(place, seq, row) < (?, ?, ?)")
+            values += [before.place, before.seq, before.row]  # type: ignore[list-item]
+        if search:
+            condition, value = _condition(search)
+            conditions.append(condition)
+            values.append(value)
+        rows = self._database.query(
+            f"SELECT {COLUMNS} FROM messages WHERE {' AND '.join(conditions)}"
+            " ORDER BY place DESC, seq DESC, row DESC LIMIT ?",
+            *values,
+            min(limit, MAX_LINES),
+        )
+        return [_line(row) for row in reversed(rows)]
+
+    def find(self, identifier: bytes, author: str | None = None) -> Line | None:
+        """The message with this id (16 bytes); two authors share one only by malice, then the oldest counts."""
+        rows = self._database.query(
+            f"SELECT {COLUMNS} FROM messages WHERE id = ?1 AND (?2 IS NULL OR author = ?2) ORDER BY row LIMIT 1",
+            identifier,
+            author,
+        )
+        return _line(rows[0]) if rows else None
+
+    def last(self, chat: str) -> Line | None:
+        """The newest line of a chat."""
+        found = self.lines(chat, 1)
+        return found[0] if found else None
+
+    def unread(self) -> dict[str, int]:
+        """Received and not yet read, for each chat that has some."""
+        rows = self._database.query("SELECT chat, count(*) FROM messages WHERE state = 'received' GROUP BY chat")
+        return {str(chat): int(str(count)) for chat, count in rows}
+
+    def mark_read(self, chat: str, upto: Line | None) -> list[bytes]:
+        """Everything received up to a line (or all) is read now; the ids that were not before."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "UPDATE messages SET state = 'read' WHERE chat = ?1 AND state = 'received'"
+                " AND (?2 IS NULL OR place <= ?2) RETURNING id",
+                (chat, upto.place if upto else None),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def was_read(self, chat: str, author: str, identifier: bytes) -> None:
+        """Another home of ours has shown it already."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET state = 'read' WHERE chat = ? AND author = ? AND id = ? AND state = 'received'",
+                (chat, author, identifier),
+            )
+
+    def advance(
+        self, chat: str, author: str, identifier: bytes, state: str, copies: int | None, at_ms: int
+    ) -> Line | None:
+        """Bring our own message to a later state; None when it is unknown or that far already."""
+        with self._database.transaction() as connection:
+            line = self._own(chat, author, identifier)
+            if line is None or not _later(line.state, state):
+                return None
+            arrived = at_ms if state in ("delivered", "read") and line.received_ms is None else line.received_ms
+            connection.execute(
+                "UPDATE messages SET state = ?, copies = ?, received_ms = ? WHERE row = ?",
+                (state, line.copies if copies is None else copies, arrived, line.row),
+            )
+        return self._by_row(line.row)
+
+    def _own(self, chat: str, author: str, identifier: bytes) -> Line | None:
+        rows = self._database.query(
+            f"SELECT {COLUMNS} FROM messages WHERE chat = ? AND author = ? AND id = ?", chat, author, identifier
+        )
+        return _line(rows[0]) if rows else None
+
+    def acknowledged(self, chat: str, author: str, identifier: bytes, epoch: int) -> None:
+        """The recipient's session `epoch` has our message on its disk."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET epoch = max(epoch, ?) WHERE chat = ? AND author = ? AND id = ?",
+                (epoch, chat, author, identifier),
+            )
+
+    def older_acknowledged(self, chat: str, author: str, epoch: int, since_ms: int, limit: int) -> list[Line]:
+        """Our texts since `since_ms` that only a session before `epoch` has acknowledged, oldest first."""
+        rows = self._database.query(
+            f"SELECT {COLUMNS} FROM messages WHERE chat = ? AND author = ? AND sent_ms >= ?"
+            " AND state IN ('delivered', 'read') AND epoch < ? ORDER BY place, seq, row LIMIT ?",
+            chat,
+            author,
+            since_ms,
+            epoch,
+            limit,
+        )
+        return [_line(row) for row in rows]
+
+    def page(self, after_row: int, limit: int) -> list[Line]:
+        """All chats' lines in the order of arrival, after a row: for export and hand-over."""
+        rows = self._database.query(
+            f"SELECT {COLUMNS} FROM messages WHERE row > ? ORDER BY row LIMIT ?", after_row, limit
+        )
+        return [_line(row) for row in rows]
+
+    def total(self) -> int:
+        """How many lines there are."""
+        return int(str(self._database.query("SELECT count(*) FROM messages")[0][0]))
+
+
+def _condition(search: str) -> tuple[str, str]:
+    if len(search) >= TRIGRAM:
+        phrase = '"' + search.replace('"', '""') + '"'
+        return "row IN (SELECT rowid FROM words WHERE words MATCH ?)", phrase
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return "text LIKE ? ESCAPE '\\'", f"%{escaped}%"
+
+
+def _later(old: str, new: str) -> bool:
+    if new == "failed":
+        return old == "queued"
+    if old == "failed":
+        return True
+    return STATES.index(new) > STATES.index(old) or (old == new == "stored")

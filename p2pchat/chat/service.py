@@ -1,0 +1,250 @@
+"""The chat of one session: sends, receives, marks as read, and tells what happened."""
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.chat.contacts import BLOCKED, CONTACT
+from p2pchat.chat.message import (
+    CAPABILITY_BYTES,
+    ID_BYTES,
+    MAX_RECEIPT_IDS,
+    MAX_TEXT_BYTES,
+    Line,
+    Mark,
+    Receipt,
+    Type,
+    frame,
+    reaches,
+    write_ids,
+)
+from p2pchat.chat.receiving import Incoming, Listeners, Receiving
+from p2pchat.chat.sending import DeliverDirectly, Post, Sending
+from p2pchat.chat.stores import Stores
+from p2pchat.errors import TimedOut, UserError
+
+OFFER_AGAIN_MS = 7 * 24 * 3600 * 1000
+"""How far back messages are offered again to a contact's new session."""
+MAX_OFFERED = 10_000
+READ_RECEIPTS = "read_receipts"
+CAPABILITY = "capability"
+
+
+class Audience(Protocol):
+    """Who wants to know: the agent, which tells its followers."""
+
+    def message_shown(self, line: Line) -> None: ...
+
+    def message_written(self, line: Line) -> None: ...
+
+    def message_changed(self, line: Line) -> None: ...
+
+    def called(self, contact: str, sent_ms: int) -> None: ...
+
+    def handed_over(self, message: Incoming) -> None: ...
+
+
+class ChatService(Service):
+    """All texts of one session.  It exists while the session is ours; history outlives it.
+
+    Args:
+        me, epoch: our canonical name and the epoch of our session.
+        chance: random bytes for ids.
+        now_ms: milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        epoch: int,
+        stores: Stores,
+        post: Post,
+        deliver_directly: DeliverDirectly,
+        audience: Audience,
+        clock: IReactorTime,
+        spread: random.Random,
+        chance: Callable[[int], bytes],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.me, self.epoch, self.stores = me, epoch, stores
+        self._audience, self._clock, self._chance, self._now_ms = audience, clock, chance, now_ms
+        self._waiting: dict[bytes, list[tuple[str, Deferred[Line]]]] = {}
+        self.sending = Sending(me, stores, post, deliver_directly, clock, spread, now_ms, self._changed)
+        listeners = Listeners(
+            audience.message_shown,
+            self._changed,
+            self.offer_again,
+            self._offer_missing,
+            audience.called,
+            audience.handed_over,
+        )
+        self._receiving = Receiving(me, epoch, stores, self._queue, clock, now_ms, listeners)
+
+    def startService(self) -> None:
+        super().startService()
+        self.sending.start()
+
+    def stopService(self) -> None:
+        super().stopService()
+        self.sending.stop()
+        self._receiving.stop()
+
+    # -- what we write
+
+    def send(self, contact: str, text: str) -> Line:
+        """Put a text into the outbox; it is on disk when this returns, as `queued`.
+
+        Raises:
+            UserError: it is too long or empty, or the contact is blocked.
+        """
+        try:
+            body = text.encode()
+        except UnicodeEncodeError:
+            raise UserError("The message is no valid text; send it as UTF-8.") from None
+        size = len(body)
+        if not 0 < size <= MAX_TEXT_BYTES:
+            raise UserError(f"A message has 1 to {MAX_TEXT_BYTES} bytes, not {size}. Split it, or send it as a file.")
+        known = self.stores.contacts.get(contact)
+        if known is not None and known.standing == BLOCKED:
+            raise UserError(f"{contact} is blocked. Unblock them first: p2pchat unblock {contact}")
+        identifier, now = self._chance(ID_BYTES), self._now_ms()
+        with self.stores.database.transaction():
+            self.befriend(contact)
+            seq, prev = self.stores.contacts.next_text(contact, self.epoch, identifier)
+            line = self.stores.archive.add(
+                Line(contact, self.me, identifier, seq, prev, text, now, None, "queued"), now
+            )
+            encoded = frame(identifier, seq, prev, Type.TEXT, now, body)
+            self.stores.outbox.add(contact, identifier, encoded, Type.TEXT)
+            self.stores.traces.add(identifier, now, "queued")
+        if line is None:
+            raise UserError("The message could not be kept; send it again.")
+        self._audience.message_written(line)
+        self.sending.wake(contact)
+        return line
+
+    def befriend(self, contact: str) -> None:
+        """Writing to somebody makes a contact; they get our capability, which opens our addresses."""
+        with self.stores.database.transaction():
+            known = self.stores.contacts.get(contact)
+            if known is None or known.standing != CONTACT:
+                self.stores.contacts.set_standing(contact, CONTACT)
+            capability = self.capability
+            if known is None or known.given != capability:
+                self._queue(contact, Type.CAPABILITY, capability)
+                self.stores.contacts.gave(contact, capability)
+
+    @property
+    def capability(self) -> bytes:
+        """The 16 bytes that open our addresses; made at first need."""
+        text = self.stores.settings.get(CAPABILITY, "")
+        if not text:
+            text = self._chance(CAPABILITY_BYTES).hex()
+            self.stores.settings.put(CAPABILITY, text)
+        return bytes.fromhex(text)
+
+    def renew_capability(self, except_for: str) -> None:
+        """A new capability for all contacts but one."""
+        with self.stores.database.transaction():
+            self.stores.settings.put(CAPABILITY, self._chance(CAPABILITY_BYTES).hex())
+            for contact in self.stores.contacts.all():
+                if contact.standing == CONTACT and contact.user != except_for:
+                    self.befriend(contact.user)
+        self.sending.wake()
+
+    def mark_read(self, chat: str, upto: Line | None = None) -> int:
+        """A person has seen a chat up to a line (or all of it); how many were unread."""
+        with self.stores.database.transaction():
+            identifiers = self.stores.archive.mark_read(chat, upto)
+            told = self.stores.settings.get(READ_RECEIPTS, "1") == "1" and self._is_contact(chat)
+            for start in range(0, len(identifiers) if told else 0, MAX_RECEIPT_IDS):
+                ids = tuple(identifiers[start : start + MAX_RECEIPT_IDS])
+                self._queue(chat, Type.RECEIPT, Receipt(Mark.READ, self.epoch, ids).to_bytes())
+        if identifiers:
+            self.sending.look()
+        return len(identifiers)
+
+    def _is_contact(self, user: str) -> bool:
+        known = self.stores.contacts.get(user)
+        return known is not None and known.standing == CONTACT
+
+    def _queue(self, contact: str, kind: Type, body: bytes) -> None:
+        identifier = self._chance(ID_BYTES)
+        encoded = frame(identifier, 0, b"", kind, self._now_ms(), body)
+        self.stores.outbox.add(contact, identifier, encoded, kind)
+
+    # -- what comes
+
+    def take(self, messages: list[Incoming], receipts: bool = True) -> None:
+        """Keep opened messages; on return they are on disk and may be acknowledged."""
+        self._receiving.take(messages, receipts)
+        self.sending.look()
+
+    def confirmed(self, contact: str, identifiers: list[bytes], epoch: int) -> None:
+        """A channel brought the acknowledgement of a contact's session `epoch`."""
+        with self.stores.database.transaction():
+            lines = [self._receiving.confirmed(contact, each, "delivered", epoch, "direct") for each in identifiers]
+        for line in lines:
+            if line is not None:
+                self._changed(line)
+
+    def ask_for(self, contact: str, identifiers: list[bytes]) -> None:
+        """Ask a contact to send again what never came."""
+        self._queue(contact, Type.MISSING, write_ids(identifiers))
+        self.sending.look()
+
+    def call_me(self, contact: str) -> None:
+        """Ask a contact, by mail, to open a channel to us: our own attempt failed."""
+        self._queue(contact, Type.DIAL, b"")
+        self.sending.look()
+
+    def offer_again(self, contact: str, epoch: int) -> None:
+        """A contact logged in elsewhere: what only the session before has on its disk is sent once more."""
+        since = self._now_ms() - OFFER_AGAIN_MS
+        lines = self.stores.archive.older_acknowledged(contact, self.me, epoch, since, MAX_OFFERED)
+        self._offer(lines, "offered to a new session")
+
+    def _offer_missing(self, contact: str, identifiers: tuple[bytes, ...]) -> None:
+        found = [self.stores.archive.find(each, self.me) for each in identifiers]
+        self._offer([line for line in found if line is not None and line.chat == contact], "asked for again")
+
+    def _offer(self, lines: list[Line], why: str) -> None:
+        with self.stores.database.transaction():
+            for line in lines:
+                encoded = frame(line.id, line.seq, line.prev, Type.TEXT, line.sent_ms, line.text.encode())
+                self.stores.outbox.add(line.chat, line.id, encoded, Type.TEXT)
+                self.stores.traces.add(line.id, self._now_ms(), why)
+        if lines:
+            self.sending.look()
+
+    # -- states
+
+    async def wait(self, line: Line, state: str, timeout: float) -> Line:
+        """Until our message is `state` or further, or failed; TimedOut after `timeout` seconds."""
+        current = self.stores.archive.find(line.id, self.me) or line
+        if reaches(current.state, state) or current.state == "failed":
+            return current
+        changed: Deferred[Line] = Deferred()
+        entry = (state, changed)
+        self._waiting.setdefault(line.id, []).append(entry)
+        changed.addTimeout(timeout, self._clock, lambda _, seconds: _late(seconds, state))
+        try:
+            return await changed
+        finally:
+            left = [each for each in self._waiting.pop(line.id, []) if each is not entry]
+            if left:
+                self._waiting[line.id] = left
+
+    def _changed(self, line: Line) -> None:
+        self._audience.message_changed(line)
+        for state, changed in list(self._waiting.get(line.id, [])):
+            if not changed.called and (reaches(line.state, state) or line.state == "failed"):
+                changed.callback(line)
+
+
+def _late(seconds: float, state: str) -> Line:
+    raise TimedOut(f"The message is not {state} after {seconds:g} seconds; the agent goes on trying.")

@@ -1,0 +1,39 @@
+"""All stores of one account's database, opened together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from p2pchat.chat.archive import Archive
+from p2pchat.chat.contacts import ContactStore
+from p2pchat.chat.outbox import OutboxStore
+from p2pchat.chat.seen import SeenStore
+from p2pchat.chat.storage import Database, Settings
+from p2pchat.chat.trace import TraceStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One database, as its parts use it."""
+
+    database: Database
+    archive: Archive
+    contacts: ContactStore
+    outbox: OutboxStore
+    seen: SeenStore
+    traces: TraceStore
+    settings: Settings
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open or create the database; Damaged when it is none of ours."""
+        database = Database(path)
+        return cls(
+            database,
+            Archive(database),
+            ContactStore(database),
+            OutboxStore(database),
+            SeenStore(database),
+            TraceStore(database),
+            Settings(database),
+        )

@@ -1,0 +1,1 @@
+"""Who should own an identifier (hints only)."""

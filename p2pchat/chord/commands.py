@@ -1,0 +1,123 @@
+"""What nodes ask each other to keep the ring and the node table.
+
+Who asks comes from TLS, never from an argument.  All of this is a hint for the one who hears it: nothing about another
+node's life is believed before we have spoken with that node ourselves.
+"""
+
+from twisted.protocols import amp
+
+from p2pchat.crypto.noderecord import MAX_NODE_RECORD_BYTES
+from p2pchat.errors import InternalError, Misbehaved, TryElsewhere, on_wire
+from p2pchat.wire.arguments import Blob, Blobs, Flag, IdentifierArgument, IdentifiersArgument, Natural, Text
+
+MAX_SUCCESSORS = 32
+"""Entries of a successor list on the wire; ours holds 16."""
+MAX_RECORDS = 15
+"""Node records in one answer."""
+MAX_RECORD_BYTES = MAX_NODE_RECORD_BYTES
+"""One encoded node record: certificate and signed addresses."""
+MAX_WORD_BYTES = 16
+MAX_ENTRIES_BYTES = 41_000
+"""Table entries in one value: 1,000 of 41 bytes (identifier, sequence, state)."""
+
+NOTHING: list[tuple[bytes, amp.Argument]] = []
+ERRORS = (TryElsewhere, Misbehaved, InternalError)
+
+
+class Ping(amp.Command):
+    """Are you there, and how far are you: joining, ready or leaving?"""
+
+    arguments = NOTHING
+    response = [(b"state", Text(MAX_WORD_BYTES))]
+    errors = on_wire(*ERRORS)
+
+
+class AskView(amp.Command):
+    """What is your place on the ring?  `pending`: ask again, mine is changing at this moment.
+
+    A `state` other than ready: not on the ring (yet, or any more).
+    """
+
+    arguments = NOTHING
+    response = [
+        (b"state", Text(MAX_WORD_BYTES)),
+        (b"pending", Flag()),
+        (b"predecessor", IdentifierArgument(optional=True)),
+        (b"successors", IdentifiersArgument(MAX_SUCCESSORS)),
+        (b"padding", Natural(MAX_SUCCESSORS)),
+    ]
+    errors = on_wire(*ERRORS)
+
+
+class Notify(amp.Command):
+    """I believe that I precede you."""
+
+    arguments = NOTHING
+    response = NOTHING
+    errors = on_wire(*ERRORS)
+
+
+class NextHop(amp.Command):
+    """One step of a lookup: who owns `point`, or who precedes it more closely than you?
+
+    `without`: nodes that did not answer the caller; the callee leaves them out (and looks after them itself).
+    `owned`: the point lies between the callee and its first live successor, which is the first record (in a ring of
+    one the callee itself), before some that follow it.  Otherwise the records are nodes to ask next, closest to the
+    point first.
+    TryElsewhere: the callee is not on the ring.
+    """
+
+    arguments = [
+        (b"point", IdentifierArgument()),
+        (b"without", IdentifiersArgument(MAX_SUCCESSORS, optional=True)),
+    ]
+    response = [(b"owned", Flag()), (b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES))]
+    errors = on_wire(*ERRORS)
+
+
+class SpreadNodes(amp.Command):
+    """Compare node tables: each side sends what changed in its table since the other last heard of it.
+
+    `entries` are packed (identifier 32, sequence 8, state 1).  `incarnation` names a run of the sender's table; `until`
+    is the number of the last change in `entries`; `heard_incarnation` and `heard` say up to where the caller has heard
+    the callee's changes (0 at first).  `more`: the callee has more; ask again.
+    """
+
+    arguments = [
+        (b"incarnation", Natural()),
+        (b"until", Natural()),
+        (b"entries", Blob(MAX_ENTRIES_BYTES)),
+        (b"heard_incarnation", Natural()),
+        (b"heard", Natural()),
+    ]
+    response = [
+        (b"incarnation", Natural()),
+        (b"until", Natural()),
+        (b"entries", Blob(MAX_ENTRIES_BYTES)),
+        (b"more", Flag()),
+    ]
+    errors = on_wire(*ERRORS)
+
+
+class FetchRecords(amp.Command):
+    """The records of these nodes, as far as the callee has them."""
+
+    arguments = [(b"nodes", IdentifiersArgument(MAX_RECORDS))]
+    response = [(b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES))]
+    errors = on_wire(*ERRORS)
+
+
+class ProbeNode(amp.Command):
+    """I cannot reach `node`: does it answer you?  The callee asks it at once, and answers within 2 seconds."""
+
+    arguments = [(b"node", IdentifierArgument())]
+    response = [(b"alive", Flag())]
+    errors = on_wire(*ERRORS)
+
+
+class Leave(amp.Command):
+    """I am leaving the ring now."""
+
+    arguments = NOTHING
+    response = NOTHING
+    errors = on_wire(*ERRORS)

@@ -1,0 +1,399 @@
+"""Keeps our node on the ring: timers, questions to others, and what the rest of the node asks about membership."""
+
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from random import Random
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from p2pchat.chord import commands
+from p2pchat.chord.joining import REGREET_SECONDS, Greet, Joining, Seeds, addresses
+from p2pchat.chord.lookup import Lookups
+from p2pchat.chord.ring import (
+    SUCCESSORS,
+    Discovered,
+    Failed,
+    Founded,
+    Joined,
+    Left,
+    Notified,
+    Ring,
+    Stabilized,
+    View,
+)
+from p2pchat.chord.routing import Step
+from p2pchat.chord.spreading import Spreading
+from p2pchat.chord.status import Found, NodeState, NodeStatus, RingStatus
+from p2pchat.chord.table import LIVE, NodeTable
+from p2pchat.chord.upkeep import Upkeep
+from p2pchat.chord.watch import Watch
+from p2pchat.crypto.noderecord import NodeRecord
+from p2pchat.errors import Misbehaved, TryElsewhere
+from p2pchat.identifiers import CIRCLE, Address, Identifier, between, name
+from p2pchat.wire.connection import Call
+
+TICK_SECONDS = 1.0
+"""Between two looks at the nodes that we watch."""
+BUSY_SECONDS = 0.3
+"""Between two stabilizations after a change; each pause is longer, by SLOWING, up to QUIET_SECONDS."""
+QUIET_SECONDS = 10.0
+SLOWING = 1.25
+SOON_SECONDS = 0.05
+AGAIN_SECONDS = 0.2
+WATCHED_SUCCESSORS = 8
+"""Successors that are asked in each tick; of those behind them one in each tick."""
+DUE_AT_ONCE = 4
+"""Nodes that are not live and asked in one tick."""
+SPREAD_TICKS = 10
+"""Between two comparisons of node tables while there is no news."""
+FINGER_TICKS = 5
+SELF_LOOKUP_TICKS = 20
+FORGET_TICKS = 600
+LEAVE_SECONDS = 2.0
+MAX_TOLD = 64
+"""Nodes that are told when we leave; the others hear it from them."""
+
+
+class ChordService(Service):
+    """Keeps our node on the ring while it runs.
+
+    The caller gives it the links' news: `met` for each node that proved itself in a HELLO, `link_lost` when its link
+    broke.  In return `record` tells the dialer where a node is.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        me: NodeRecord,
+        table: NodeTable,
+        call: Call,
+        greet: Greet,
+        clock: IReactorTime,
+        chance: Random,
+        founder: bool = False,
+        length: int = SUCCESSORS,
+    ) -> None:
+        """A node that is not on the ring yet.
+
+        Args:
+            me: our own record.
+            table: the node table, loaded from disk where there was one.
+            founder: may start a ring of one at once (the first node of all); one with a loaded table may after a while.
+            length: r, entries of the successor list.
+        """
+        self.me, self.table = me.identifier, table
+        self.on_change: list[Callable[[], None]] = []
+        """Called after each change of who lives, or of our neighbours."""
+        self.state = NodeState.JOINING
+        self._own, self._call, self._clock, self._chance = me, call, clock, chance
+        self._founder, self._returning = founder, len(table) > (me.identifier in table)
+        self._ring = Ring(self.me, length)
+        self._watch = Watch(self.me, table, call, clock, chance, self._life_changed, self._spawn)
+        self._spreading = Spreading(
+            self.me, table, call, clock, chance, self._watch.probe_soon, self._spawn, self._spread_soon
+        )
+        self._seeds = Seeds(greet, self.met, clock)
+        self._upkeep = Upkeep(
+            self._ring, table, self._watch, self._spreading, self._spawn, self._named, self._again, self._moved
+        )
+        self._lookups = Lookups(self._ring, table, self._upkeep.ask_step, clock, chance)
+        self._joining = Joining(
+            self.me, table, self._watch, self._seeds, clock, chance, self._spawn,
+            self._upkeep.ask_step, self._upkeep.ask_view, self._joined, self._found,
+        )  # fmt: skip
+        self.expel, self.found = self._watch.expel, self._joining.begin_anew
+        self._running: set[Deferred[Any]] = set()
+        self._tick: IDelayedCall | None = None
+        self._round: IDelayedCall | None = None
+        self._spread: IDelayedCall | None = None
+        self._ticks, self._pause = 0, BUSY_SECONDS
+        table.learn(me, clock.seconds(), NodeState.JOINING, proven=True)
+        table.set_state(self.me, NodeState.JOINING, clock.seconds())
+
+    # -- life of the service
+
+    def startService(self) -> None:
+        super().startService()
+        self._tick = self._clock.callLater(TICK_SECONDS * self._chance.random(), self._on_tick)
+
+    def stopService(self) -> None:
+        super().stopService()
+        for timer in (self._tick, self._round, self._spread):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for running in list(self._running):
+            running.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> "Deferred[Any]":
+        """Run a coroutine until it ends or the service does; what it raises is logged."""
+        if not self.running:
+            work.close()
+            return Deferred()
+        running = Deferred.fromCoroutine(work)
+        self._running.add(running)
+        running.addErrback(self._say_why)
+        running.addBoth(lambda _: self._running.discard(running))
+        return running
+
+    def _say_why(self, failure: Failure) -> None:
+        if self.running and failure.check(CancelledError) is None:
+            self._log.failure("upkeep of the ring failed", failure)
+
+    async def join(self, seeds: Iterable[Address] = ()) -> None:
+        """Become a member of the ring; returns when we are one, and tries until then.  The service must run."""
+        for seed in seeds:
+            self._seeds.add(seed)
+        await self._spawn(self._joining.run(self._founder, self._returning))
+
+    def hear(self, address: Address) -> None:
+        """An address where a node of our ring may be (multicast, another seed): greeted soon."""
+        if address != self._own.ring_address and self._seeds.add(address):
+            self._joining.wake()
+            if self.state is NodeState.READY:
+                self._spawn(self._greet_seeds())
+
+    async def leave(self) -> None:
+        """Tell the others that we leave, and answer as leaving from now on."""
+        before = [] if self._ring.predecessor is None else [self._ring.predecessor]
+        around = [*before, *self.table.first_live(Identifier((self.me + 1) % CIRCLE), MAX_TOLD)]
+        told = [node for node in dict.fromkeys(around) if node != self.me]
+        self.state = NodeState.LEAVING
+        self.table.set_state(self.me, NodeState.LEAVING, self._clock.seconds())
+        self._upkeep.feed(Left())
+        goodbyes = [self._spawn(self._say_goodbye(node)) for node in told]
+        for goodbye in goodbyes:
+            await goodbye
+        self._notify_change()
+
+    async def _say_goodbye(self, node: Identifier) -> None:
+        try:
+            await self._call(node, commands.Leave, timeout=LEAVE_SECONDS)
+        except (TryElsewhere, Misbehaved) as error:
+            self._log.debug("{node} was not told that we leave: {error}", node=name(node), error=error)
+
+    def readdress(self, me: NodeRecord) -> None:
+        """Our own record has new addresses (and a higher sequence): spread it."""
+        self._own = me
+        self.table.learn(me, self._clock.seconds(), proven=True)
+        self._spread_soon()
+
+    def met(self, record: NodeRecord) -> None:
+        """This node proved itself to us on a link just now (the record is verified)."""
+        if record.identifier != self.me:
+            self.table.learn(record, self._clock.seconds(), NodeState.JOINING, proven=True)
+            self.seen(record.identifier)
+
+    def seen(self, identifier: Identifier) -> None:
+        """A node asked us something: if we do not take it for live, see whether it is."""
+        self._watch.heard(identifier)
+        self._named(identifier)
+
+    def _named(self, identifier: Identifier) -> None:
+        """A lookup led to this node."""
+        if self.table.state(identifier) not in LIVE:
+            self._watch.probe_soon(identifier)
+
+    def link_lost(self, identifier: Identifier) -> None:
+        """The link to this node broke: it is asked at once whether it lives."""
+        if self.table.state(identifier) in LIVE:
+            self._watch.probe_soon(identifier)
+
+    # -- what the rest of the node asks
+
+    def record(self, identifier: Identifier) -> NodeRecord | None:
+        """The verified record of a node, where we know one."""
+        return self.table.record(identifier)
+
+    def live(self) -> list[Identifier]:
+        """All nodes that we believe alive and on the ring, we ourselves among them once joined; sorted."""
+        return list(self.table.live())
+
+    def is_live(self, identifier: Identifier) -> bool:
+        """Whether we believe that this node is alive and on the ring."""
+        return self.table.state(identifier) in LIVE
+
+    def wanted(self, point: Identifier, count: int) -> list[Identifier]:
+        """The first `count` live nodes clockwise from `point` (one exactly there included); fewer in a small ring."""
+        return self.table.first_live(point, count)
+
+    async def find_owner(self, point: Identifier) -> Found:
+        """Ask the ring who owns `point`; LookupFailed while it changes too much, retry in a few seconds."""
+        return await self._lookups.find_owner(point)
+
+    def status(self) -> RingStatus:
+        """Everything that we know about the ring."""
+        states = sorted(self.table.states().items())
+        nodes = [(node, state, self.table.heard(node)) for node, state in states]
+        return RingStatus(
+            self.me,
+            self.state,
+            self._ring.predecessor,
+            tuple(node for node in self._ring.successors if self.is_live(node)),
+            self._lookups.fingers(),
+            tuple(NodeStatus(node, record, state) for node, state, record in nodes if record is not None),
+        )
+
+    # -- what other nodes ask (through the locator)
+
+    def view(self) -> View | None:
+        """Our place on the ring; None: pending, or not on the ring."""
+        return self._ring.view()
+
+    def notified(self, candidate: Identifier) -> None:
+        """A node believes that it precedes us."""
+        self.seen(candidate)
+        self._upkeep.feed(Notified(candidate))
+
+    def next_step(self, point: Identifier, without: Sequence[Identifier] = ()) -> Step:
+        """One step of a lookup over none of the nodes `without`; TryElsewhere if we are not on the ring."""
+        for node in without:
+            self.link_lost(node)
+        return self._lookups.next_step(point, without)
+
+    def compared(
+        self, partner: Identifier, incarnation: int, until: int, entries: bytes, heard_incarnation: int, heard: int
+    ) -> dict[str, Any]:
+        """A node compares its node table with ours."""
+        self._spawn(self._spreading.hear(partner, incarnation, until, entries))
+        return self._spreading.answer(partner, heard_incarnation, heard)
+
+    def records(self, nodes: Iterable[Identifier]) -> list[bytes]:
+        """The records of these nodes, encoded, as far as we have them."""
+        records = (self.table.heard(node) for node in nodes)
+        return [record.encode() for record in records if record is not None]
+
+    async def testify(self, node: Identifier) -> bool:
+        """Whether a node answers us."""
+        return await self._watch.testify(node)
+
+    def left(self, node: Identifier) -> None:
+        """A node says that it leaves."""
+        self._watch.saw(node, NodeState.LEAVING)
+
+    # -- what changes
+
+    def _joined(self, contact: Identifier, view: View) -> bool:
+        self._upkeep.feed(Joined(contact, view))
+        if self._ring.member:
+            self._become_ready()
+        return self._ring.member
+
+    def _found(self) -> None:
+        self._upkeep.feed(Founded())
+        self._become_ready()
+
+    def _become_ready(self) -> None:
+        self.state = NodeState.READY
+        self.table.set_state(self.me, NodeState.READY, self._clock.seconds())
+        self._log.info("on the ring: {nodes} nodes known", nodes=len(self.table))
+        self._disturbed()
+        self._notify_change()
+
+    def _life_changed(self, node: Identifier, before: NodeState | None, now: NodeState) -> None:
+        self._log.info("node {node} is {now}", node=name(node), now=now.value)
+        if now in LIVE and before not in LIVE:
+            self._joining.wake()
+            self._upkeep.feed(Discovered(node))
+        elif now not in LIVE:
+            self._lookups.drop(node)
+            self._spreading.forget(node)
+            self._upkeep.feed(Failed(node))
+        if (now in LIVE) != (before in LIVE):
+            self._disturbed()
+        self._notify_change()
+
+    def _moved(self) -> None:
+        self._disturbed()
+        self._notify_change()
+
+    def _notify_change(self) -> None:
+        for told in list(self.on_change):
+            try:
+                told()
+            except Exception:
+                self._log.failure("somebody could not take a change of the ring")
+
+    # -- timers
+
+    def _again(self) -> None:
+        self._round_within(AGAIN_SECONDS)
+
+    def _disturbed(self) -> None:
+        """Something changed: look at everything soon, and often for a while."""
+        self._pause = BUSY_SECONDS
+        self._round_within(SOON_SECONDS)
+        self._spread_soon()
+
+    def _round_within(self, seconds: float) -> None:
+        """Stabilize within so many seconds, or earlier if that is due anyway."""
+        if not self.running:
+            return
+        pause = self._chance.uniform(0.2, 1.0) * seconds
+        if self._round is None or not self._round.active():
+            self._round = self._clock.callLater(pause, self._stabilize)
+        elif self._round.getTime() - self._clock.seconds() > pause:
+            self._round.reset(pause)
+
+    def _stabilize(self) -> None:
+        if self.state is not NodeState.READY:
+            return
+        self._round = self._clock.callLater(self._pause * self._chance.uniform(0.8, 1.2), self._stabilize)
+        self._pause = min(self._pause * SLOWING, QUIET_SECONDS)
+        nearest = next(iter(self.table.first_live(Identifier((self.me + 1) % CIRCLE), 1)), None)
+        if nearest is not None and between(self.me, nearest, self._ring.head):
+            self._upkeep.feed(Discovered(nearest))
+        self._upkeep.feed(Stabilized())
+
+    def _on_tick(self) -> None:
+        self._tick = self._clock.callLater(TICK_SECONDS * self._chance.uniform(0.9, 1.1), self._on_tick)
+        try:
+            self._look()
+        except Exception:
+            self._log.failure("one round of upkeep failed")
+
+    def _look(self) -> None:
+        now = self._clock.seconds()
+        self._ticks += 1
+        due = [node for node in self.table.due(now) if node != self.me]
+        for node in due[:DUE_AT_ONCE]:
+            self._watch.probe_soon(node)
+        if self._ticks % FORGET_TICKS == 0:
+            self.table.forget_dead(now)
+        if self.state is not NodeState.READY:
+            return
+        for node in self._watched():
+            if self._watch.is_silent(node):
+                self._watch.probe_soon(node)
+        if self._ticks % SPREAD_TICKS == 0:
+            self._spread_soon()
+        if not self._ring.successors:
+            self._spawn(self._greet_seeds())
+        if self._ticks % FINGER_TICKS == 0:
+            self._spawn(self._lookups.fix_finger())
+        if self._ticks % SELF_LOOKUP_TICKS == 0:
+            self._spawn(self._lookups.look_up_ourselves())
+
+    def _watched(self) -> list[Identifier]:
+        """Who is asked in this tick whether it lives: the nodes around us, and suspected ones."""
+        live = self.table.first_live(Identifier((self.me + 1) % CIRCLE), self._ring.length)
+        far = live[WATCHED_SUCCESSORS:]
+        watched = live[:WATCHED_SUCCESSORS] + ([far[self._ticks % len(far)]] if far else [])
+        if self._ring.predecessor is not None:
+            watched.append(self._ring.predecessor)
+        return [node for node in dict.fromkeys(watched) if node != self.me]
+
+    async def _greet_seeds(self) -> None:
+        await self._seeds.greet(addresses(self.table, self.table.live()), REGREET_SECONDS)
+
+    def _spread_soon(self) -> None:
+        if self.running and (self._spread is None or not self._spread.active()):
+            self._spread = self._clock.callLater(self._chance.uniform(0.2, 1.0) * SOON_SECONDS, self._spread_now)
+
+    def _spread_now(self) -> None:
+        if self.state is NodeState.READY:
+            self._spreading.go_round(self._ring.successors[:1])

@@ -1,0 +1,129 @@
+"""Carries out what the ring's state machine asks for: questions to neighbours and steps of lookups."""
+
+from collections.abc import Callable
+
+from p2pchat.chord import commands
+from p2pchat.chord.ring import (
+    Action,
+    Again,
+    Alive,
+    Answered,
+    Ask,
+    Check,
+    Event,
+    Failed,
+    Pended,
+    Ring,
+    Tell,
+    View,
+)
+from p2pchat.chord.routing import Step
+from p2pchat.chord.spreading import Spreading
+from p2pchat.chord.status import NodeState
+from p2pchat.chord.table import LIVE, NodeTable
+from p2pchat.chord.watch import Spawn, Watch
+from p2pchat.errors import TryElsewhere
+from p2pchat.identifiers import Identifier
+
+
+class Upkeep:
+    """Feeds events into the state machine and its actions into the network.
+
+    After each answer the world has changed: the machine gets the fact, never a conclusion.
+
+    Args:
+        named: is told of nodes that lookups name.
+        again: stabilize again after a short pause.
+        changed: our neighbours changed, or none is left.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        table: NodeTable,
+        watch: Watch,
+        spreading: Spreading,
+        spawn: Spawn,
+        named: Callable[[Identifier], None],
+        again: Callable[[], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._ring, self._table, self._watch, self._spreading = ring, table, watch, spreading
+        self._spawn, self._named, self._again, self._changed = spawn, named, again, changed
+
+    def feed(self, event: Event) -> None:
+        """One step of the state machine, and all that follows from it."""
+        before = (self._ring.predecessor, self._ring.successors)
+        for action in self._ring.receive(event):
+            self._carry_out(action)
+        if (self._ring.predecessor, self._ring.successors) != before:
+            self._changed()
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Ask(node):
+                self._spawn(self._ask(node))
+            case Check(node):
+                self._spawn(self._check(node))
+            case Tell(node):
+                self._spawn(self._tell(node))
+            case Again():
+                self._again()
+            case _:
+                # Without a successor the next tick looks for one, in the node table and at the seeds.
+                self._changed()
+
+    async def _ask(self, node: Identifier) -> None:
+        event: Event = Pended(node)
+        try:
+            if self._table.state(node) is NodeState.DEAD:
+                raise TryElsewhere("The node did not answer a moment ago.")
+            view = await self.ask_view(node)
+            event = Pended(node) if view is None else Answered(node, view)
+        except TryElsewhere:
+            known = self._table.state(node)
+            found = known if known is NodeState.DEAD else await self._watch.probe(node)
+            # A node that only others reach can be nobody's successor here; the ring is a hint, so that costs time only.
+            event = Pended(node) if found is NodeState.READY else Failed(node)
+        finally:
+            self.feed(event)
+
+    async def ask_view(self, node: Identifier) -> View | None:
+        """A node's view; None: pending.  TryElsewhere: it is not on the ring."""
+        answer = await self._watch.call(node, commands.AskView)
+        if answer["state"] != NodeState.READY:
+            raise TryElsewhere("The node is not on the ring.")
+        self._watch.saw(node, NodeState.READY)
+        if answer["pending"]:
+            return None
+        named = [*answer["successors"], *([answer["predecessor"]] if answer["predecessor"] is not None else [])]
+        await self._spreading.fetch(node, [each for each in dict.fromkeys(named) if each not in self._table])
+        return View(answer["predecessor"], tuple(answer["successors"]), answer["padding"])
+
+    async def _check(self, node: Identifier) -> None:
+        event: Event = Failed(node)
+        try:
+            found = await self._watch.probe(node)
+            event = Alive(node) if found in LIVE else Failed(node)
+        finally:
+            self.feed(event)
+
+    async def _tell(self, node: Identifier) -> None:
+        try:
+            await self._watch.call(node, commands.Notify)
+        except TryElsewhere:
+            self._watch.probe_soon(node)
+
+    async def ask_step(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:
+        """Ask a node for the next step of a lookup; TryElsewhere where it does not answer."""
+        try:
+            answer = await self._watch.call(node, commands.NextHop, point=point, without=list(without))
+        except TryElsewhere:
+            self._watch.probe_soon(node)
+            raise
+        nodes = self._spreading.learn(answer["records"], {})
+        for each in nodes:
+            self._named(each)
+        if answer["owned"] and not nodes:
+            raise TryElsewhere("The node named an owner without a record of it.")
+        return Step(answer["owned"], tuple(nodes))

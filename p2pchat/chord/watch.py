@@ -1,0 +1,192 @@
+"""Finds out who lives: pings, suspicion, and two witnesses before a node is called dead."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.protocols import amp
+
+from p2pchat.chord.commands import Ping, ProbeNode
+from p2pchat.chord.detector import Detector
+from p2pchat.chord.status import NodeState
+from p2pchat.chord.table import LIVE, NodeTable
+from p2pchat.crypto.noderecord import NodeRecord
+from p2pchat.errors import Busy, InternalError, Misbehaved, TryElsewhere
+from p2pchat.identifiers import Identifier
+from p2pchat.wire.connection import Call
+
+SECOND_TRY_SECONDS = 1.0
+"""A suspected node has at least so long to answer the second question."""
+WITNESSES = 2
+WITNESS_SECONDS = 2.0
+HEARD_SECONDS = 0.7
+"""Who asked us something so recently is not asked whether it lives."""
+AT_ONCE = 32
+"""Probes under way; others wait in a queue."""
+SAID = frozenset({NodeState.JOINING, NodeState.READY, NodeState.LEAVING})
+"""What a node may say of itself."""
+
+Changed: TypeAlias = Callable[[Identifier, NodeState | None, NodeState], None]
+Spawn: TypeAlias = Callable[[Any], object]
+"""Runs a coroutine by itself; what it raises is logged."""
+
+
+class Watch:
+    """What we find out about other nodes' lives goes into the node table, and to `changed` (node, before, now)."""
+
+    def __init__(
+        self,
+        me: Identifier,
+        table: NodeTable,
+        call: Call,
+        clock: IReactorTime,
+        chance: Random,
+        changed: Changed,
+        spawn: Spawn,
+    ) -> None:
+        self.detector = Detector()
+        self._me, self._table, self._call, self._clock, self._chance = me, table, call, clock, chance
+        self._changed, self._spawn = changed, spawn
+        self._waiting: dict[Identifier, list[Deferred[NodeState]]] = {}  # of the probes under way
+        self._queue: dict[Identifier, None] = {}
+        self._heard: dict[Identifier, float] = {}  # when a node last asked us something
+
+    async def call(self, node: Identifier, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
+        """Ask a quick question, with the time limit that this node's earlier answers give.
+
+        Raises:
+            TryElsewhere: no answer, or none that can be read.
+        """
+        began = self._clock.seconds()
+        try:
+            answer = await self._call(node, command, timeout=self.detector.limit(node), **arguments)
+        except (Busy, InternalError):
+            raise
+        except TryElsewhere:
+            self.detector.missed(node)
+            raise
+        except Misbehaved as error:
+            raise TryElsewhere(str(error)) from error
+        self.detector.answered(node, self._clock.seconds() - began)
+        return answer
+
+    async def ping(self, node: Identifier, least: float = 0.0) -> NodeState:
+        """What a node says of itself; TryElsewhere if nothing.  `least`: seconds that it has at least."""
+        limit = max(least, self.detector.limit(node))
+        began = self._clock.seconds()
+        try:
+            answer = await self._call(node, Ping, timeout=limit)
+        except (Busy, InternalError):
+            return self._table.state(node) or NodeState.READY
+        except TryElsewhere:
+            self.detector.missed(node)
+            raise
+        except Misbehaved as error:
+            raise TryElsewhere(str(error)) from error
+        self.detector.answered(node, self._clock.seconds() - began)
+        if answer["state"] not in SAID:
+            raise TryElsewhere("The node says that it is in no state that exists.")
+        return NodeState(answer["state"])
+
+    def saw(self, node: Identifier, state: NodeState) -> None:
+        """A node told us of its state, or we found it dead."""
+        before = self._table.state(node)
+        if self._table.set_state(node, state, self._clock.seconds()):
+            if state is NodeState.DEAD:
+                self.detector.forget(node)
+                self._heard.pop(node, None)
+            self._changed(node, before, state)
+
+    def heard(self, node: Identifier) -> None:
+        """A node asked us something, so it lives."""
+        self._heard[node] = self._clock.seconds()
+
+    def is_silent(self, node: Identifier) -> bool:
+        """Whether a node asked us nothing of late; so of two that watch each other only one has to ask."""
+        return self._clock.seconds() - self._heard.get(node, -HEARD_SECONDS) >= HEARD_SECONDS
+
+    def expel(self, is_out: Callable[[NodeRecord], bool]) -> None:
+        """Forget nodes that are out for good: dead from now on, whatever they answer."""
+        for node in list(self._table.states()):
+            record = self._table.heard(node)
+            if node != self._me and record is not None and is_out(record):
+                self.saw(node, NodeState.DEAD)
+                self._table.forget(node)
+
+    def probe_soon(self, node: Identifier) -> None:
+        """See whether a node lives, as soon as there is room."""
+        if node == self._me or node in self._queue or node in self._waiting:
+            return
+        self._queue[node] = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._queue and len(self._waiting) < AT_ONCE:
+            node = next(iter(self._queue))
+            del self._queue[node]
+            self._spawn(self.probe(node))
+
+    async def probe(self, node: Identifier) -> NodeState:
+        """See whether a node lives; SUSPECTED: not from here, but a witness reaches it."""
+        if node in self._waiting:
+            waiter: Deferred[NodeState] = Deferred()
+            self._waiting[node].append(waiter)
+            return await waiter
+        self._waiting[node] = []
+        found = NodeState.DEAD
+        try:
+            found = await self._probe(node)
+        finally:
+            for waiter in self._waiting.pop(node):
+                waiter.callback(found)
+            self._go_on()
+        return found
+
+    async def _probe(self, node: Identifier) -> NodeState:
+        try:
+            state = await self.ping(node)
+        except TryElsewhere:
+            state = await self._suspect(node) if self._table.state(node) in LIVE else NodeState.DEAD
+        self.saw(node, state)
+        if state is NodeState.DEAD:
+            self._table.missed(node, self._clock.seconds())
+        return state
+
+    async def _suspect(self, node: Identifier) -> NodeState:
+        """Ask again, and two others; dead is who answers none of us."""
+        self.saw(node, NodeState.SUSPECTED)
+        others = [each for each in self._table.live() if each not in (node, self._me)]
+        witnesses = self._chance.sample(others, min(WITNESSES, len(others)))
+        questions = [self._second_try(node), *(self._witness(each, node) for each in witnesses)]
+        found = await gatherResults([Deferred.fromCoroutine(question) for question in questions], consumeErrors=True)
+        states: list[NodeState] = list(found)
+        if states[0] is not NodeState.DEAD:
+            return states[0]
+        return NodeState.SUSPECTED if NodeState.READY in states else NodeState.DEAD
+
+    async def _second_try(self, node: Identifier) -> NodeState:
+        try:
+            return await self.ping(node, SECOND_TRY_SECONDS)
+        except TryElsewhere:
+            return NodeState.DEAD
+
+    async def _witness(self, witness: Identifier, node: Identifier) -> NodeState:
+        try:
+            answer = await self._call(witness, ProbeNode, timeout=WITNESS_SECONDS, node=node)
+        except (TryElsewhere, Misbehaved):
+            return NodeState.DEAD
+        return NodeState.READY if answer["alive"] else NodeState.DEAD
+
+    async def testify(self, node: Identifier) -> bool:
+        """Whether a node answers us, for somebody who cannot reach it."""
+        if node == self._me:
+            return True
+        try:
+            state = await self.ping(node)
+        except TryElsewhere:
+            self.probe_soon(node)
+            return False
+        self.saw(node, state)
+        return True

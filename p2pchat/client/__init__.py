@@ -1,0 +1,1 @@
+"""An agent: composes one person's services."""

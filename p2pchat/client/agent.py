@@ -1,0 +1,340 @@
+"""The agent: one person's program, from its home to its session."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.logger import Logger
+from twisted.protocols import amp
+
+from p2pchat.chat.contacts import CONTACT, ContactStore
+from p2pchat.chat.message import Line
+from p2pchat.chat.receiving import Incoming
+from p2pchat.chat.stores import Stores
+from p2pchat.client import handover, rows
+from p2pchat.client.active import ActiveSession
+from p2pchat.client.commands import JSONObject
+from p2pchat.client.directory import Directory
+from p2pchat.client.door import Door
+from p2pchat.client.entrance import Entered, Entrance, Place
+from p2pchat.client.followers import Followers
+from p2pchat.client.gateway import Gateway
+from p2pchat.client.home import Home
+from p2pchat.client.keyring import ACTIVE, Keyring
+from p2pchat.client.mail import Mail
+from p2pchat.client.pending import PendingRegistration
+from p2pchat.client.pin import RingPin
+from p2pchat.client.presence import Presence, Seen
+from p2pchat.client.pushes import PushLocator
+from p2pchat.client.surroundings import Surroundings
+from p2pchat.crypto.credentials import COSTS, Costs
+from p2pchat.crypto.session import SessionRecord, seal_addresses
+from p2pchat.errors import NoNodeReachable, NotLoggedIn, P2PChatError
+from p2pchat.heartbeat.commands import OFFLINE, ONLINE
+from p2pchat.identifiers import Address, Identifier, account_identifier, name
+from p2pchat.wire.connection import Peer
+
+
+class Agent(MultiService):
+    """Composes all parts of one home.
+
+    Args:
+        home: locked by the caller.
+        servers: clients addresses that the person gave.
+        keep_keys: False with --ask-password.
+        addresses: where other agents reach us.
+        door: the port behind them.
+        make_gateway, costs: other than the usual ones in tests.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        around: Surroundings,
+        home: Home,
+        servers: Sequence[Address],
+        keep_keys: bool,
+        addresses: Callable[[], list[Address]],
+        door: Door,
+        make_gateway: Callable[..., Gateway] = Gateway,
+        costs: Costs = COSTS,
+    ) -> None:
+        super().__init__()
+        self.door = door
+        self.around, self.home, self._addresses = around, home, addresses
+        self.pin = RingPin(home)
+        self.keyring = Keyring(home, keep_keys)
+        self.keyring.load(self.pin.ring)
+        self.followers = Followers(around.clock)
+        self.gateway = make_gateway(
+            around.clock,
+            around.now,
+            around.spread,
+            around.reach,
+            self.pin,
+            servers,
+            around.find,
+            self._pushes,
+            self._gateway_changed,
+        )
+        self.directory = Directory(self.gateway, self.ring, self._contacts, around.clock)
+        self.presence = Presence(self.gateway, self.ring, self._watched, self._presence_changed)
+        self.place = Place(self._node, self._address_box)
+        pending = PendingRegistration(home, keep_keys)
+        self.entrance = Entrance(
+            self.gateway, self.ring, around.in_thread, self.place, pending, around.chance, around.now_ms, costs
+        )
+        self.stores: Stores | None = None
+        self.active: ActiveSession | None = None
+        self.hand_over = handover.HandOver(
+            around, self._leaving_post, self.keyring.hand_over_ended, self.tell_session, self._capability_adopted
+        )
+        self.gateway.setServiceParent(self)
+        if self.keyring.user is not None:
+            self._open_stores(self.keyring.user)
+        if self.keyring.state == ACTIVE:
+            self._begin()
+
+    def startService(self) -> None:
+        super().startService()
+        if self.keyring.leaving is not None:
+            self.hand_over.give(self.me, self.opened)
+
+    def stopService(self) -> Any:
+        self.hand_over.stop()
+        return super().stopService()
+
+    async def leave(self) -> None:
+        """Say goodbye to the ring, before stopService."""
+        if self.active is not None and self.gateway.link is not None:
+            await self.active.own.say_goodbye()
+
+    def close(self) -> None:
+        """After stopService: release files."""
+        if self.stores is not None:
+            self.stores.database.close()
+        self.home.unlock()
+
+    # -- who we are
+
+    @property
+    def me(self) -> str:
+        """Our canonical name, also when the session was replaced; NotLoggedIn without one."""
+        if self.keyring.user is None or self.stores is None:
+            raise NotLoggedIn("Nobody is logged in here; use p2pchat login USER, or p2pchat register USER.")
+        return self.keyring.user
+
+    @property
+    def opened(self) -> Stores:
+        """The history of whoever is (or was) logged in."""
+        if self.stores is None:
+            raise NotLoggedIn("Nobody is logged in here; use p2pchat login USER, or p2pchat register USER.")
+        return self.stores
+
+    @property
+    def writing(self) -> ActiveSession:
+        """The session, for what changes something; NotLoggedIn or SessionReplaced without one."""
+        _ = self.keyring.keys
+        if self.active is None:
+            raise NotLoggedIn("The session is just ending.")
+        return self.active
+
+    def ring(self) -> bytes:
+        """Our ring's id."""
+        if self.pin.ring is None:
+            raise NoNodeReachable("No node was found yet, so there is no ring. Name a node with --server HOST:PORT.")
+        return self.pin.ring
+
+    def session_row(self) -> JSONObject:
+        keyring = self.keyring
+        row: JSONObject = {
+            "user": keyring.user,
+            "state": keyring.state,
+            "epoch": keyring.epoch,
+            "node": self.gateway.node,
+            "handover": handover.progress(self.stores) if self.stores is not None else handover.NONE,
+        }
+        if keyring.replaced is not None:
+            row["replaced"] = {**keyring.replaced, "at": rows.iso(keyring.replaced.get("at"))}
+        return row
+
+    def account_row(self) -> JSONObject:
+        return {
+            "user": self.keyring.user,
+            "fingerprint": self.keyring.fingerprint,
+            "ring": self.pin.shown,
+            "node": self.gateway.node,
+        }
+
+    # -- the session
+
+    def enter(self, entered: Entered, take_over: bool = True) -> None:
+        """The session stands: keep its keys, then live in it."""
+        self._stop_active()
+        self.hand_over.stop()
+        self.keyring.enter(entered.keys)
+        if entered.replaced is not None:
+            self.keyring.want_rotation(True)
+        self._open_stores(entered.keys.user)
+        expected = take_over and entered.replaced is not None
+        self.hand_over.entered(self.me, entered.keys.identity.fingerprint, self.opened, expected)
+        self._begin()
+        self.tell_session()
+
+    def _open_stores(self, user: str) -> None:
+        path = self.home.path / f"chat-{name(account_identifier(user))}.sqlite"
+        if self.stores is not None:
+            if self.stores.database.path == str(path):
+                return
+            self.stores.database.close()
+        self.stores = Stores.open(path)
+        self.directory.clear()
+
+    def _begin(self) -> None:
+        self.active = ActiveSession(
+            self.around,
+            self.gateway,
+            self.directory,
+            self.keyring,
+            self.opened,
+            self.place,
+            self.door,
+            lambda user: self.presence.of(user).presence != OFFLINE,
+            self,
+            self._was_replaced,
+        )
+        self.active.setServiceParent(self)
+        if self.gateway.link is not None:
+            self.active.connected()
+            self.presence.connected()
+
+    def _stop_active(self) -> None:
+        active, self.active = self.active, None
+        if active is not None:
+            active.disownServiceParent()
+
+    def _was_replaced(self, _by: SessionRecord) -> None:
+        self._stop_active()
+        self.hand_over.give(self.me, self.opened)
+        self.tell_session()
+
+    async def end(self) -> None:
+        """Keys and session go; history stays on disk, for the next login."""
+        self._stop_active()
+        self.hand_over.stop()
+        self.keyring.leave()
+        if self.stores is not None:
+            self.stores.database.close()
+            self.stores = None
+        self.directory.clear()
+        self.tell_session()
+
+    # -- what happens
+
+    def message_shown(self, line: Line) -> None:
+        contact = self.opened.contacts.get(line.chat)
+        request = contact is not None and contact.standing != CONTACT
+        self.followers.tell({"event": "message", **rows.message_row(line, self.me, request), "chat": line.chat})
+
+    def message_written(self, line: Line) -> None:
+        self.followers.tell({"event": "sent", **rows.message_row(line, self.me), "chat": line.chat})
+
+    def message_changed(self, line: Line) -> None:
+        self.followers.tell({"event": "receipt", **rows.sent_row(line)})
+
+    def called(self, contact: str, sent_ms: int) -> None:
+        if self.active is not None:
+            self.active.channels.dial_back(contact, sent_ms)
+
+    def handed_over(self, message: Incoming) -> None:
+        keys = self.keyring.maybe
+        if keys is not None:
+            self.hand_over.take(self.me, keys.identity.fingerprint, self.opened, message)
+            self.around.clock.callLater(0, self._taken)
+
+    def _taken(self) -> None:
+        """After the transaction: unsent messages may have come."""
+        if self.running:
+            self.tell_session()
+            self.presence.connected()
+            if self.active is not None:
+                self.active.chat.sending.look()
+
+    def _capability_adopted(self) -> None:
+        if self.active is not None:
+            self.active.own.moved()
+
+    def _leaving_post(self) -> Mail:
+        """Seals with the keys of a replaced session."""
+        return Mail(
+            self.gateway,
+            self.directory,
+            self.keyring.leaving_keys,
+            lambda *_: {},
+            lambda: self.gateway.node,
+            lambda _: None,
+            self.around.clock,
+        )
+
+    def tell_session(self) -> None:
+        self.followers.tell({"event": "session", **self.session_row()})
+
+    def _presence_changed(self, user: str, seen: Seen, before: Seen) -> None:
+        if self.stores is not None and ONLINE in (seen.presence, before.presence):
+            self.stores.contacts.was_online(user, self.around.now_ms())
+        self.followers.tell({"event": "presence", **self.person_row(user, seen)})
+
+    def person_row(self, user: str, seen: Seen) -> JSONObject:
+        contact = self.stores.contacts.get(user) if self.stores is not None else None
+        known = [each for each in (seen.last_seen, contact.last_seen if contact else None) if each]
+        if seen.presence == ONLINE:
+            known.append(self.around.now_ms())
+        return rows.person_row(user, contact, seen.presence, max(known, default=None))
+
+    # -- the gateway
+
+    def _pushes(self, _peer: Peer) -> list[amp.CommandLocator]:
+        return [PushLocator(self._mail_arrived, self.presence.pushed, self._session_changed)]
+
+    def _gateway_changed(self, peer: Peer | None) -> None:
+        if peer is None:
+            self.presence.disconnected()
+        else:
+            if self.keyring.state == ACTIVE and self.active is not None:
+                self.active.connected()
+            self.presence.connected()
+            self.hand_over.connected()
+        if self.running:
+            self.tell_session()
+
+    def _mail_arrived(self, version: int) -> None:
+        if self.active is not None:
+            self.active.mailbox_version(version)
+
+    def _session_changed(self, record: bytes) -> None:
+        if self.active is not None:
+            self.active.own.judge(record)
+
+    def _node(self) -> Identifier | None:
+        return self.gateway.peer.identifier if self.gateway.peer is not None else None
+
+    def _address_box(self, user: str, place: tuple[int, int]) -> bytes:
+        """Our addresses, sealed for contacts; empty before we have a history of our own."""
+        active = self.active
+        if active is None or active.chat.me != user:
+            return b""
+        return seal_addresses(self._addresses(), active.chat.capability, user, self.ring(), place, self.around.chance)
+
+    def _contacts(self) -> ContactStore | None:
+        return self.stores.contacts if self.stores is not None else None
+
+    def _watched(self) -> Iterable[tuple[str, bytes | None]]:
+        if self.stores is None:
+            return []
+        return [(each.user, each.capability) for each in self.stores.contacts.all() if each.standing == CONTACT]
+
+
+def said(error: P2PChatError) -> str:
+    """An error for one line on a screen."""
+    return " ".join(str(error).split())

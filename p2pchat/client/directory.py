@@ -1,0 +1,114 @@
+"""Other people's records, read from the ring and believed only as far as they prove themselves against our pins."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.accounts.commands import ReadRecords
+from p2pchat.chat.contacts import ContactStore
+from p2pchat.client.gateway import CALL_SECONDS, Ask
+from p2pchat.crypto.account import AccountPublic
+from p2pchat.crypto.identity import PublicIdentity
+from p2pchat.crypto.mailkey import MailKeyRecord
+from p2pchat.crypto.session import SessionRecord
+from p2pchat.errors import Misbehaved, UserError
+
+FRESH_SECONDS = 300.0
+"""How long records are taken from memory; a stale mail key is refused by the mailbox, and read anew."""
+MAX_KNOWN = 1000
+
+
+class KeyChanged(UserError):
+    """The ring shows another key than the one that this home has pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the ring has about somebody, verified; `session` and `mail_key` are None where there is none."""
+
+    public: AccountPublic
+    session: SessionRecord | None
+    mail_key: MailKeyRecord | None
+    read_at: float
+
+    @property
+    def identity(self) -> PublicIdentity:
+        return self.public.identity
+
+
+class Directory:
+    """Reads and remembers people.
+
+    Args:
+        contacts: pins and what was seen before; None while nobody is logged in.
+    """
+
+    def __init__(
+        self, ask: Ask, ring: Callable[[], bytes], contacts: Callable[[], ContactStore | None], clock: IReactorTime
+    ) -> None:
+        self._ask, self._ring, self._contacts, self._clock = ask, ring, contacts, clock
+        self._known: OrderedDict[str, Person] = OrderedDict()
+
+    async def person(self, user: str, fresh: bool = False, timeout: float = CALL_SECONDS) -> Person:
+        """Somebody's records, from memory unless `fresh` is asked for.
+
+        Raises:
+            UnknownUser: there is no such account.
+            KeyChanged: it has another key than our pin; nothing is sealed to it.
+            Misbehaved: the records prove nothing, or are older than what was seen.
+        """
+        known = self._known.get(user)
+        if known is not None and not fresh and self._clock.seconds() - known.read_at < FRESH_SECONDS:
+            return known
+        asked = await self._ask(ReadRecords, timeout=timeout, user=user)
+        person = self._read(user, asked["public"], asked["session"], asked["mail_key"])
+        self._compare(person)
+        self._known[user] = person
+        self._known.move_to_end(user)
+        while len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return person
+
+    def remembered(self, user: str) -> Person | None:
+        """What is in memory, whatever its age."""
+        return self._known.get(user)
+
+    def forget(self, user: str) -> None:
+        """Read anew at the next need."""
+        self._known.pop(user, None)
+
+    def clear(self) -> None:
+        """Another account's pins count now."""
+        self._known.clear()
+
+    def _read(self, user: str, public: bytes, session: bytes, mail_key: bytes) -> Person:
+        ring = self._ring()
+        account = AccountPublic.parse(public, ring)
+        record = SessionRecord.parse(session, ring) if session else None
+        key = MailKeyRecord.parse(mail_key, ring) if mail_key else None
+        if account.user != user or any(each and each.identity != account.identity for each in (record, key)):
+            raise Misbehaved(f"The node gave records that are not {user}'s, or that do not belong together.")
+        return Person(account, record, key, self._clock.seconds())
+
+    def _compare(self, person: Person) -> None:
+        """Measure on our pin; at first contact, pin."""
+        contacts, user, fingerprint = self._contacts(), person.public.user, person.public.fingerprint
+        contact = contacts.get(user) if contacts is not None else None
+        if contacts is None or contact is None:
+            return
+        if contact.fingerprint is None:
+            contacts.pin(user, fingerprint)
+        elif contact.fingerprint != fingerprint:
+            contacts.offer(user, fingerprint)
+            raise KeyChanged(
+                f"The key of {user} has changed: somebody else may have the name now. Compare the digits with them"
+                f" (p2pchat verify {user}) before you write."
+            )
+        elif contact.offered is not None:
+            contacts.offer(user, None)
+        key_number = person.mail_key.number if person.mail_key else 0
+        if person.public.version < contact.version or key_number < contact.mail_key:
+            raise Misbehaved(f"The node gave records of {user} that are older than others seen before.")
+        contacts.saw(user, version=person.public.version, mail_key=key_number)

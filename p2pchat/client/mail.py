@@ -1,0 +1,147 @@
+"""Sealed mail: seals and deposits what we write, fetches, opens and acknowledges what came."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from p2pchat.chat.outbox import Waiting
+from p2pchat.chat.receiving import Incoming
+from p2pchat.chat.sending import Deposited
+from p2pchat.client.directory import Directory, KeyChanged
+from p2pchat.client.gateway import Ask
+from p2pchat.client.keyring import Keys
+from p2pchat.crypto.envelope import Kind, Message, SealingKey, divide, key_id_in
+from p2pchat.crypto.opening import Opener, OpeningFailed, Step
+from p2pchat.crypto.proofs import Acknowledgement, Reason
+from p2pchat.crypto.sealing import Sealer
+from p2pchat.errors import Misbehaved, StaleKey, TryElsewhere, UnknownUser
+from p2pchat.mailbox.commands import Acknowledge, Deposit, Fetch
+
+MAX_SEALINGS = 4
+"""Times that the recipient's mail key may change while we seal one message."""
+DEPOSIT_SECONDS = 15.0
+
+
+class Mail:
+    """The mailbox side of one session.
+
+    Args:
+        keys: those of the session, as they are now.
+        signed: makes the signed part of a request (command, arguments).
+        node: the gateway's 8 hex digits, for traces.
+        take: keeps opened messages; durable on return.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        ask: Ask,
+        directory: Directory,
+        keys: Callable[[], Keys],
+        signed: Callable[[str, bytes], dict[str, Any]],
+        node: Callable[[], str | None],
+        take: Callable[[list[Incoming]], None],
+        clock: IReactorTime,
+    ) -> None:
+        self._ask, self._directory, self._keys, self._signed = ask, directory, keys, signed
+        self._node, self._take, self._clock = node, take, clock
+        now = keys()
+        self.sealer = Sealer(now.identity, now.account_version, now.record.epoch)
+        self.opener = Opener(now.identity)
+        self.used_keys: set[bytes] = set()
+        for each in now.mail:
+            self.opener.add_key(Kind.MAIL, each.key_id, each.private)
+
+    # -- out
+
+    async def deposit(self, waiting: Waiting) -> Deposited:
+        """Seal one message under the contact's mail key and lay it into their mailbox.
+
+        Raises:
+            UserError: it will never arrive (unknown user, changed key).
+            TryElsewhere, SlowedDown: not now.
+        """
+        for attempt in range(MAX_SEALINGS):
+            person = await self._directory.person(waiting.contact, fresh=attempt > 0)
+            key = person.mail_key
+            if key is None:
+                raise TryElsewhere(f"{waiting.contact} has no mail key yet.")
+            to = SealingKey(person.identity, Kind.MAIL, key.key_id, key.public_key)
+            sealed = self.sealer.seal(to, Message.parse(waiting.frame), self._clock.seconds())
+            try:
+                answer = await self._ask(
+                    Deposit,
+                    timeout=DEPOSIT_SECONDS,
+                    user=waiting.contact,
+                    key_id=key.key_id,
+                    envelope=sealed.envelope,
+                )
+            except StaleKey:
+                self._directory.forget(waiting.contact)
+                continue
+            return Deposited(answer["copies"], answer["wanted"], self._node() or "")
+        raise TryElsewhere(f"The mail key of {waiting.contact} changes all the time.")
+
+    # -- in
+
+    async def fetch(self) -> int:
+        """Take everything out of our mailbox that can be opened; how many envelopes stay there."""
+        cursor, left = b"", 0
+        while True:
+            asked = await self._ask(Fetch, cursor=cursor, signed=partial(self._signed, "fetch", cursor))
+            stored, unopenable, incoming = [], [], []
+            for each in asked["envelopes"]:
+                try:
+                    message = await self._open(each["envelope"])
+                except OpeningFailed as error:
+                    self._log.warn(
+                        "envelope {id} does not open: step {step}, {reason}",
+                        id=each["id"].hex()[:8],
+                        step=str(error.step),
+                        reason=error.reason,
+                    )
+                    left += error.newer
+                    if not error.newer:
+                        unopenable.append(each["id"])
+                    continue
+                if message is None:
+                    left += 1
+                    continue
+                incoming.append(message)
+                stored.append(each["id"])
+            if incoming:
+                self._take(incoming)
+            await self._acknowledge(stored, Reason.STORED)
+            await self._acknowledge(unopenable, Reason.UNOPENABLE)
+            if not asked["more"]:
+                return left
+            cursor = asked["cursor"]
+
+    async def _acknowledge(self, ids: list[bytes], reason: Reason) -> None:
+        if ids:
+            keys = self._keys()
+            proof = Acknowledgement.create(keys.session_key, keys.record, ids, reason)
+            await self._ask(Acknowledge, proof=proof.encode())
+
+    async def _open(self, envelope: bytes) -> Incoming | None:
+        """The message in an envelope; None: it stays in the mailbox until the person has judged a changed key."""
+        header, sealed = divide(envelope)
+        claim = self.opener.claim(header)
+        self.used_keys.add(key_id_in(envelope))
+        try:
+            person = await self._directory.person(claim.user)
+            if person.public.fingerprint != claim.fingerprint:
+                person = await self._directory.person(claim.user, fresh=True)
+        except KeyChanged as error:
+            self._log.warn("{error}", error=str(error))
+            return None
+        except UnknownUser as error:
+            raise OpeningFailed(Step.SENDER, str(error)) from None
+        except Misbehaved as error:
+            self._log.warn("the sender of an envelope is not known: {error}", error=str(error))
+            return None
+        return Incoming.of(self.opener.open(header, sealed, person.identity))

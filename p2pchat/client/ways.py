@@ -1,0 +1,101 @@
+"""The ways in and out of an account, one at a time: register, log in, recover, change the password, log out, delete."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+
+from p2pchat.client.agent import Agent
+from p2pchat.client.commands import JSONObject
+from p2pchat.client.keyring import ACTIVE
+from p2pchat.errors import NotLoggedIn, UserError
+
+
+class Ways:
+    """What the control socket may ask about the account itself."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent, self._entering = agent, DeferredLock()
+
+    async def register(self, user: str, password: str, timeout: float) -> JSONObject:
+        return await self._alone(self._register, user, password, timeout)
+
+    async def _register(self, user: str, password: str, timeout: float) -> JSONObject:
+        self._refuse_if_active("register")
+        await self._wait_for_ring(timeout)
+        entered = await self._agent.entrance.register(user, password, timeout)
+        self._agent.enter(entered)
+        self._agent.entrance.registered()
+        return self._agent.account_row() | {"recovery_key": entered.recovery_key}
+
+    async def log_in(self, user: str, password: str, timeout: float, take_over: bool = True) -> JSONObject:
+        """`take_over`: ask the home before for its conversations."""
+        return await self._alone(self._log_in, user, password, timeout, take_over)
+
+    async def _log_in(self, user: str, password: str, timeout: float, take_over: bool) -> JSONObject:
+        await self._wait_for_ring(timeout)
+        self._agent.enter(await self._agent.entrance.log_in(user, password, timeout), take_over)
+        return self._agent.account_row()
+
+    async def recover(self, user: str, recovery_key: str, password: str, timeout: float) -> JSONObject:
+        return await self._alone(self._recover, user, recovery_key, password, timeout)
+
+    async def _recover(self, user: str, recovery_key: str, password: str, timeout: float) -> JSONObject:
+        await self._wait_for_ring(timeout)
+        escrow, version = await self._agent.entrance.recover(user, recovery_key, password, timeout, self._agent.enter)
+        self._new_password(escrow, version)
+        return self._agent.account_row()
+
+    async def change_password(self, old: str, new: str, timeout: float) -> JSONObject:
+        return await self._alone(self._change_password, old, new, timeout)
+
+    async def _change_password(self, old: str, new: str, timeout: float) -> JSONObject:
+        escrow, version = await self._agent.entrance.change_password(self._agent.keyring.keys, old, new, timeout)
+        self._new_password(escrow, version)
+        return self._agent.account_row()
+
+    def _new_password(self, escrow_public: bytes, version: int) -> None:
+        self._agent.keyring.new_password(escrow_public, version)
+        active = self._agent.writing
+        active.mail.sealer.renew(version, self._agent.keyring.keys.record.epoch)
+        active.rotation.look()
+
+    async def unregister(self, user: str, password: str, timeout: float) -> JSONObject:
+        return await self._alone(self._unregister, user, password, timeout)
+
+    async def _unregister(self, user: str, password: str, timeout: float) -> JSONObject:
+        keys = self._agent.keyring.keys
+        if user != keys.user:
+            raise UserError(f"{keys.user} is logged in here, not {user}. Log in as {user} first.")
+        row = self._agent.account_row()
+        await self._agent.entrance.unregister(keys, password, timeout)
+        await self._agent.end()
+        return row
+
+    async def log_out(self, timeout: float) -> JSONObject:
+        return await self._alone(self._log_out, timeout)
+
+    async def _log_out(self, timeout: float) -> JSONObject:
+        row = self._agent.account_row()
+        if row["user"] is None:
+            raise NotLoggedIn("Nobody is logged in here.")
+        await self._agent.leave()
+        await self._agent.end()
+        return row
+
+    async def _alone(self, way: Callable[..., Awaitable[JSONObject]], *arguments: Any) -> JSONObject:
+        await self._entering.acquire()
+        try:
+            return await way(*arguments)
+        finally:
+            self._entering.release()
+
+    async def _wait_for_ring(self, timeout: float) -> None:
+        await self._agent.gateway.connected(timeout)
+
+    def _refuse_if_active(self, command: str) -> None:
+        if self._agent.keyring.state == ACTIVE:
+            raise UserError(
+                f"{self._agent.keyring.user} is logged in here. Log out first, or use another home:"
+                f" p2pchat --home DIR {command} …"
+            )

@@ -1,0 +1,235 @@
+"""The account register: a public part that the identity signs, and a private part for members and owner.
+
+value = LV(public ‖ PSS) ‖ LV(private).  A deleted account keeps its public part; its private part is the date.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from p2pchat.crypto.encoding import (
+    DIGEST_BYTES,
+    NO_PREVIOUS,
+    H,
+    T,
+    lv,
+    number,
+    sized,
+    split,
+    u32,
+    u64,
+    untagged,
+    user_name,
+)
+from p2pchat.crypto.identity import Identity, PublicIdentity
+from p2pchat.crypto.passwords import SALT_BYTES, Parameters, check_verifier, proves_password, same
+from p2pchat.crypto.primitives import HYBRID_PUBLIC_BYTES, RSA_BYTES
+from p2pchat.errors import Conflict, Misbehaved
+
+MAX_ACCOUNT_BYTES = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPublic:
+    """What everybody may see of an account: read, keys checked, signature verified."""
+
+    identity: PublicIdentity
+    version: int
+    previous: bytes
+    private_hash: bytes
+    statement: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @classmethod
+    def create(cls, identity: Identity, version: int, previous: bytes, private: bytes) -> Self:
+        """Sign a version; `previous` is `NO_PREVIOUS` or the digest of the version before."""
+        public, private_hash = identity.public, H(private)
+        statement = T(
+            "account",
+            public.ring,
+            public.user.encode(),
+            u64(version),
+            previous,
+            public.spki_sign,
+            public.spki_seal,
+            private_hash,
+        )
+        return cls(public, version, previous, private_hash, statement, identity.sign(statement))
+
+    @classmethod
+    def parse(cls, encoded: bytes, ring: bytes) -> Self:
+        """Read public ‖ PSS and verify it by its own key; who it is, the caller compares.
+
+        Raises:
+            Misbehaved: wrong form, keys or signature.
+        """
+        statement, signature = encoded[:-RSA_BYTES], encoded[-RSA_BYTES:]
+        user, version, previous, sign, seal, private_hash = untagged(statement, "account", ring, 6)
+        identity = PublicIdentity(user_name(user), ring, sign, seal)
+        identity.check()
+        identity.verify(signature, statement)
+        counted = number(version)
+        if counted < 1 or (counted == 1) != (previous == NO_PREVIOUS):
+            raise Misbehaved("An account's version does not fit the version before it.")
+        sized(previous, DIGEST_BYTES, "The hash of the version before")
+        return cls(identity, counted, previous, sized(private_hash, DIGEST_BYTES, "A hash"), statement, signature)
+
+    def encode(self) -> bytes:
+        """public ‖ PSS(public)."""
+        return self.statement + self.signature
+
+    @property
+    def user(self) -> str:
+        """Canonical name."""
+        return self.identity.user
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes."""
+        return self.identity.fingerprint
+
+    @property
+    def digest(self) -> bytes:
+        """`prev` of the next version."""
+        return H(self.statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The private part of a living account: only for members, and for who proved the password or recovery key."""
+
+    user: str
+    salt: bytes
+    parameters: Parameters
+    verifier: bytes = field(repr=False)
+    vault: bytes = field(repr=False)
+    escrow_public: bytes = field(repr=False)
+    recovery_public: bytes = field(repr=False)
+    recovery_box: bytes = field(repr=False)
+    recovery_auth_hash: bytes = field(repr=False)
+
+    def encode(self, ring: bytes) -> bytes:
+        """T("credentials", …)."""
+        return T(
+            "credentials",
+            ring,
+            self.user.encode(),
+            self.salt,
+            u32(self.parameters.kib),
+            u32(self.parameters.passes),
+            u32(self.parameters.lanes),
+            self.verifier,
+            self.vault,
+            self.escrow_public,
+            self.recovery_public,
+            self.recovery_box,
+            self.recovery_auth_hash,
+        )
+
+    @classmethod
+    def parse(cls, encoded: bytes, ring: bytes) -> Self:
+        """Read a private part; Misbehaved for a wrong form.  The agent checks `parameters` as well."""
+        user, salt, kib, passes, lanes, *rest = untagged(encoded, "credentials", ring, 11)
+        verifier, vault, escrow, recovery, box, auth_hash = rest
+        check_verifier(verifier)
+        return cls(
+            user_name(user),
+            sized(salt, SALT_BYTES, "A salt"),
+            Parameters(number(kib, 4), number(passes, 4), number(lanes, 4)),
+            verifier,
+            vault,
+            sized(escrow, HYBRID_PUBLIC_BYTES, "An escrow key"),
+            sized(recovery, HYBRID_PUBLIC_BYTES, "A recovery key"),
+            box,
+            sized(auth_hash, DIGEST_BYTES, "A hash"),
+        )
+
+    def proven_by(self, auth: bytes) -> bool:
+        """Whether `auth` proves the password; as slow as bcrypt, call it in a thread."""
+        return proves_password(auth, self.verifier)
+
+    def proven_by_recovery(self, recovery_auth: bytes) -> bool:
+        """Whether `recovery_auth` proves the recovery key."""
+        return same(H(recovery_auth), self.recovery_auth_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The value of an account register."""
+
+    public: AccountPublic
+    private: bytes = field(repr=False)
+
+    @classmethod
+    def create(cls, identity: Identity, private: bytes, after: "Account | None" = None) -> Self:
+        """Sign version 1, or the version after `after`."""
+        version, previous = (1, NO_PREVIOUS) if after is None else (after.public.version + 1, after.public.digest)
+        return cls(AccountPublic.create(identity, version, previous, private), private)
+
+    @classmethod
+    def deleted(cls, identity: Identity, after: "Account", at: int) -> Self:
+        """Sign the end of an account; `at` in milliseconds since 1970 (its name stays closed for 30 days)."""
+        return cls.create(identity, T("deleted", identity.ring, identity.user.encode(), u64(at)), after)
+
+    @classmethod
+    def parse(cls, encoded: bytes, ring: bytes) -> Self:
+        """Read and verify a register value.
+
+        Raises:
+            Misbehaved: wrong form, keys or signature, or the private part is not the one that was signed.
+        """
+        if len(encoded) > MAX_ACCOUNT_BYTES:
+            raise Misbehaved(f"An account has more than {MAX_ACCOUNT_BYTES} bytes.")
+        public, private = split(encoded, 2)
+        account = cls(AccountPublic.parse(public, ring), private)
+        if H(private) != account.public.private_hash:
+            raise Misbehaved("The private part of an account is not the one that its owner signed.")
+        if account.deleted_at is None and account.credentials.user != account.public.user:
+            raise Misbehaved("The private part of an account belongs to somebody else.")
+        return account
+
+    def encode(self) -> bytes:
+        """LV(public ‖ PSS) ‖ LV(private)."""
+        return lv(self.public.encode()) + lv(self.private)
+
+    @property
+    def deleted_at(self) -> int | None:
+        """Milliseconds since 1970 at which the account was deleted; None while it lives."""
+        ring = self.public.identity.ring
+        if not self.private.startswith(T("deleted", ring)):
+            return None
+        user, at = untagged(self.private, "deleted", ring, 2)
+        if user != self.public.user.encode():
+            raise Misbehaved("The end of an account names somebody else.")
+        return number(at)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The private part, read; Misbehaved if the account was deleted."""
+        return Credentials.parse(self.private, self.public.identity.ring)
+
+
+def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
+    """Whether a member may accept `new` after `old` (both register values).
+
+    One version ahead must name the version before; further ahead (this member missed some) must be signed by the same
+    identity.  After a deleted account a name may begin anew, with version 1 and any identity.
+
+    Raises:
+        Misbehaved: `new` proves nothing, or is another identity's.
+        Conflict: it is older than `old`, or was made from another version.
+    """
+    if new == old:
+        return
+    account = Account.parse(new, ring)
+    if old is None:
+        return
+    before = Account.parse(old, ring)
+    if account.public.user != before.public.user:
+        raise Misbehaved("An account register is given another user's account.")
+    if before.deleted_at is not None and account.public.version == 1:
+        return
+    if account.public.fingerprint != before.public.fingerprint:
+        raise Misbehaved("An account register is given another identity.")
+    step = account.public.version - before.public.version
+    if step < 1 or (step == 1 and account.public.previous != before.public.digest):
+        raise Conflict("The account was changed meanwhile; read it again.")

@@ -1,0 +1,1 @@
+"""Multicast: find a first node."""

@@ -1,0 +1,1 @@
+"""Sealed envelopes at rest for an account."""

@@ -1,0 +1,1 @@
+"""Registers and sets on the owner and its successors, by agreement."""

@@ -1,0 +1,82 @@
+"""A member's rules for registers: prepare, accept, read."""
+
+from p2pchat.errors import Conflict, Misbehaved
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.ground import Changed, Event, Ground, check_ballot
+from p2pchat.replication.register import (
+    EMPTY,
+    MAX_VALUE_BYTES,
+    OPERATION_BYTES,
+    OPERATIONS_KEPT,
+    Versioned,
+    accept,
+    check_successor,
+    promise,
+)
+from p2pchat.replication.requests import AcceptRequest, PrepareRequest, ReadRequest, RegisterReply, Status
+from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.store import Store
+
+
+class Acceptor:
+    """Answers about registers; a refusal by epoch changes nothing."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def prepare(self, store: Store, caller: Identifier, request: PrepareRequest) -> RegisterReply:
+        """Promise a ballot."""
+        check_ballot(request.ballot, caller, request.ballot.epoch)
+        if (refusal := self._other_epoch(store, request.key, request.ballot.epoch)) is not None:
+            return refusal
+        held = store.register(request.key) or EMPTY
+        promised = promise(held, request.ballot)
+        if promised is None:
+            return RegisterReply(Status.OUTBID, ballot=held.promised)
+        store.put_register(request.key, promised)
+        return RegisterReply(Status.OK, ballot=held.accepted, content=held.content)
+
+    def accept(self, store: Store, caller: Identifier, request: AcceptRequest, events: list[Event]) -> RegisterReply:
+        """Accept a value that follows from the one held here."""
+        check_ballot(request.ballot, caller, request.ballot.epoch)
+        _check_content(request.content)
+        if (refusal := self._other_epoch(store, request.key, request.ballot.epoch)) is not None:
+            return refusal
+        held = store.register(request.key) or EMPTY
+        accepted = accept(held, request.ballot, request.content)
+        if accepted is None:
+            return RegisterReply(Status.OUTBID, ballot=held.promised)
+        try:
+            self.judge(request.key, held.content, request.content)
+        except (Misbehaved, Conflict) as error:
+            return RegisterReply(Status.REFUSED, reason=str(error).encode())
+        store.put_register(request.key, accepted)
+        if request.content.value != held.content.value:
+            events.append(Changed(request.key, request.content.value))
+        return RegisterReply(Status.OK)
+
+    def read(self, store: Store, request: ReadRequest) -> RegisterReply:
+        """Say what was accepted."""
+        if (refusal := self._other_epoch(store, request.key, request.epoch)) is not None:
+            return refusal
+        held = store.register(request.key) or EMPTY
+        return RegisterReply(Status.OK, ballot=held.accepted, content=held.content)
+
+    def judge(self, key: RegisterKey, held: Versioned, proposed: Versioned) -> None:
+        """Raise Misbehaved or Conflict unless `proposed` may follow."""
+        validate = self._ground.formats.validators.get(key.kind)
+        if validate is not None:
+            check_successor(validate, held, proposed)
+
+    def _other_epoch(self, store: Store, key: RegisterKey, epoch: int) -> RegisterReply | None:
+        record = self._ground.record(store, self._ground.slot_of(key.point))
+        if record is not None and record.serves(epoch):
+            return None
+        return RegisterReply(Status.WRONG_EPOCH, None if record is None else record.newest)
+
+
+def _check_content(content: Versioned) -> None:
+    too_long = content.value is not None and len(content.value) > MAX_VALUE_BYTES
+    marks = content.operations
+    if too_long or len(marks) > OPERATIONS_KEPT or any(len(mark) != OPERATION_BYTES for mark in marks):
+        raise Misbehaved("A register's value beyond its limits was sent.")

@@ -1,0 +1,30 @@
+"""What replication is told about the records that it keeps without understanding them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from p2pchat.replication.uset import ItemState
+
+Validator = Callable[[bytes | None, bytes], None]
+"""Judges a new value against the one that a member holds (None: it holds none to compare with, then the value must
+stand by itself, at whatever version); raises Misbehaved or Conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Judges of values.
+
+    Attributes:
+        validators: by kind of register; a kind without one accepts everything.
+        fence_of: the epoch in a session register's value.
+        key_id_of: the id of the current key in a mail key register's value.
+        check_removal: (session register's value, proof, ids) -> ACKNOWLEDGED or UNOPENABLE, what the tombstones
+            will say; raises Misbehaved when the proof does not ask for the removal of exactly these ids.
+    """
+
+    validators: Mapping[int, Validator] = field(default_factory=dict)
+    fence_of: Callable[[bytes], int] = lambda session: 0
+    key_id_of: Callable[[bytes], bytes] = lambda mail_key: b""
+    check_removal: Callable[[bytes, bytes, Sequence[bytes]], ItemState] = lambda session, proof, ids: (
+        ItemState.ACKNOWLEDGED
+    )

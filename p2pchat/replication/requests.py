@@ -1,0 +1,371 @@
+"""What members of a slot are asked, and what they answer: the values that commands carry.
+
+Each request names the epoch that its sender knows.  An answer whose status is WRONG_EPOCH carries the newest
+configuration that the member knows, which may be older than the asker's; nothing was done then.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.configuration import Configuration, State
+from p2pchat.replication.register import NO_BALLOT, Ballot, Versioned
+from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.uset import Item, ItemState, StoredItem
+
+PAGE_BYTES = 62_000
+"""What a page holds at most; the rest of an AMP value's 65,535 bytes is room for frames."""
+BULK_SLOTS = 1_024
+"""Slots in one request about many."""
+MAX_IDS = 500
+
+
+class Status(IntEnum):
+    """How a member answered."""
+
+    OK = 0
+    WRONG_EPOCH = 1
+    OUTBID = 2
+    """A higher ballot was promised."""
+    REFUSED = 3
+    """The value does not follow from what this member holds."""
+    STALE_KEY = 4
+    """The fence of an add is not the mail key that this member accepted."""
+    REPLACED = 5
+    """The fence of a fetch or removal is lower than the session that this member accepted."""
+    FULL = 6
+
+
+# Registers
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRequest:
+    """Promise `ballot` and say what you accepted."""
+
+    key: RegisterKey
+    ballot: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRequest:
+    """Accept `content` unless a higher ballot was promised."""
+
+    key: RegisterKey
+    ballot: Ballot
+    content: Versioned
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """Say what you accepted, and promise nothing."""
+
+    key: RegisterKey
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReply:
+    """Answer to the three: OK with what was accepted, or OUTBID with what was promised."""
+
+    status: Status
+    configuration: Configuration | None = None
+    ballot: Ballot = NO_BALLOT
+    content: Versioned | None = None
+    reason: bytes = b""
+
+
+# Sets
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """Keep these items, sealed to the mail key `fence`."""
+
+    point: Identifier
+    epoch: int
+    fence: bytes
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """Which ids after `after` do you hold, or know as removed?  `fence` is the asker's session epoch."""
+
+    point: Identifier
+    epoch: int
+    fence: int
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRequest:
+    """Mark these items for removal, as `proof` asks; the mark counts only once a majority has it."""
+
+    point: Identifier
+    epoch: int
+    fence: int
+    ids: tuple[bytes, ...]
+    proof: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BuryRequest:
+    """A majority marked these items: turn them into tombstones."""
+
+    point: Identifier
+    epoch: int
+    ids: tuple[bytes, ...]
+    reason: ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class CollectRequest:
+    """Send these items, as many as fit into a page."""
+
+    point: Identifier
+    epoch: int
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookRequest:
+    """What do you know of these ids?"""
+
+    point: Identifier
+    epoch: int
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An id and what a member knows of it."""
+
+    id: bytes
+    state: ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class SetReply:
+    """Answer to every question about a set; each question fills what belongs to it."""
+
+    status: Status
+    configuration: Configuration | None = None
+    reason: ItemState = ItemState.UNKNOWN
+    known: tuple[Known, ...] = ()
+    items: tuple[Item, ...] = ()
+    more: bool = False
+
+
+# Configurations, for many slots at once
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Slots that have the same configuration."""
+
+    configuration: Configuration
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskRequest:
+    """Which configurations do you know?  Slots from `first` on."""
+
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskReply:
+    """Groups in one page; `next` is the first slot of the next page, or None after the last."""
+
+    groups: tuple[Group, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NominateRequest:
+    """Promise `ballot` in the decision of what follows `epoch`; say what you accepted."""
+
+    epoch: int
+    ballot: Ballot
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Slots for which these members were accepted under `ballot`."""
+
+    ballot: Ballot
+    members: tuple[Identifier, ...]
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ElectRequest:
+    """Accept `members` as the next configuration after `epoch`."""
+
+    epoch: int
+    ballot: Ballot
+    members: tuple[Identifier, ...]
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VoteReply:
+    """Answer to both: slots in none of the three lists were granted and had accepted nothing before."""
+
+    proposals: tuple[Proposal, ...] = ()
+    outbid: tuple[int, ...] = ()
+    promised: Ballot = NO_BALLOT
+    """The highest ballot that was in the way."""
+    others: tuple[Group, ...] = ()
+    """Slots for which the member has no vote in that epoch, with the newest configuration it knows."""
+    unknown: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceRequest:
+    """These configurations were decided."""
+
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Slots that a member has in the same epoch and state."""
+
+    epoch: int
+    state: State
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceReply:
+    """How the member stands afterwards; slots that it keeps nothing of are left out."""
+
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """Stop serving what came before `configuration`, and list the records of these slots after `after`.
+
+    Slots in ascending order; `after` is a position in the page order: a point, then registers before items.
+    """
+
+    configuration: Configuration
+    slots: tuple[int, ...]
+    after: "Position | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of records ended: the last register or item that it lists."""
+
+    point: Identifier
+    kind: int
+    """The register's kind, or ITEMS."""
+    id: bytes = b""
+
+
+ITEMS = 255
+"""As a position's kind: an item of the point's set, which come after its registers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRegister:
+    """A register that a member holds, and under which ballot."""
+
+    key: RegisterKey
+    accepted: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An item that a member holds, or its tombstone."""
+
+    point: Identifier
+    id: bytes
+    state: ItemState
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullReply:
+    """A page of the inventory.
+
+    `full` are slots in which the member is active or sealed in the asked epoch, `old` those whose records are the
+    member's own of the epoch before; `others` are served by neither, with the newest configuration known.
+    """
+
+    full: tuple[int, ...] = ()
+    old: tuple[int, ...] = ()
+    others: tuple[Group, ...] = ()
+    registers: tuple[ListedRegister, ...] = ()
+    items: tuple[ListedItem, ...] = ()
+    next: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemName:
+    """An item by its set and id."""
+
+    point: Identifier
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """Send these records for a pull of `configuration`, as many as fit into a page."""
+
+    configuration: Configuration
+    registers: tuple[RegisterKey, ...] = ()
+    items: tuple[ItemName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedRegister:
+    """A register as a member holds it."""
+
+    key: RegisterKey
+    accepted: Ballot
+    content: Versioned
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedItem:
+    """An item as a member holds it."""
+
+    point: Identifier
+    item: StoredItem
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReply:
+    """What fitted; a record that was asked for and is in neither is asked for again."""
+
+    registers: tuple[CopiedRegister, ...] = ()
+    items: tuple[CopiedItem, ...] = ()
+    gone: bool = False
+    """The member no longer holds a slot of them: pull from another one."""
+
+
+Request = (
+    PrepareRequest
+    | AcceptRequest
+    | ReadRequest
+    | AddRequest
+    | ListRequest
+    | MarkRequest
+    | BuryRequest
+    | CollectRequest
+    | LookRequest
+    | AskRequest
+    | NominateRequest
+    | ElectRequest
+    | AnnounceRequest
+    | PullRequest
+    | CopyRequest
+)
+Reply = RegisterReply | SetReply | AskReply | VoteReply | AnnounceReply | PullReply | CopyReply

@@ -1,0 +1,398 @@
+"""Linearizable registers and sets that survive nodes: what accounts and mailboxes are kept in."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from p2pchat.errors import P2PChatError, TryElsewhere
+from p2pchat.identifiers import Identifier, distance
+from p2pchat.replication.asking import Asking, Trial
+from p2pchat.replication.configuration import Configuration, SlotRecord, State, genesis
+from p2pchat.replication.coordinator import Coordinator
+from p2pchat.replication.directory import Directory
+from p2pchat.replication.formats import Formats
+from p2pchat.replication.ground import Added, Event, Moved
+from p2pchat.replication.ground import Changed as Accepted
+from p2pchat.replication.member import Member
+from p2pchat.replication.movement import Movement
+from p2pchat.replication.plan import target_size
+from p2pchat.replication.register import Counter
+from p2pchat.replication.requests import Reply, Request
+from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
+from p2pchat.replication.sets import SetCoordinator
+from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, KIND_SESSION, RegisterKey, end_of, slot_of
+from p2pchat.replication.store import Disk, Store
+from p2pchat.replication.succession import Succession
+from p2pchat.replication.uset import Item, ItemState, is_over
+from p2pchat.wire.connection import Call
+
+TURN_SECONDS = 0.5
+EXPIRY_TURN_SECONDS = 600.0
+EXPIRED_AT_ONCE = 500
+QUESTION_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a ring keeps its records.
+
+    Attributes:
+        slots: as fixed when the ring was created.
+        replicas: K; wanted are the owner and its K successors, K even.
+        repair_after: seconds until a silent member is replaced.
+        founder: whether this node has every slot to itself until something changes.
+    """
+
+    slots: int = DEFAULT_SLOTS
+    replicas: int = 4
+    repair_after: float = 15.0
+    founder: bool = False
+
+
+class ReplicationService(Service):
+    """Registers and sets; this node's part in them, and the way to them for everything above."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        me: Identifier,
+        disk: Disk,
+        call: Call,
+        clock: IReactorTime,
+        random: Random,
+        settings: Settings,
+        formats: Formats,
+        wanted: Callable[[Identifier, int], list[Identifier]],
+        is_live: Callable[[Identifier], bool],
+        now: Callable[[], float],
+    ) -> None:
+        """
+        Args:
+            wanted: chord's first live nodes clockwise from a point, this one included.
+            now: seconds since 1970, for expiry only.
+        """
+        self.on_changed: list[Callable[[RegisterKey, bytes | None], None]] = []
+        """Called at members after they accepted a value, which may be never chosen: a hint to read again."""
+        self.on_added: list[Callable[[Identifier, tuple[bytes, ...]], None]] = []
+        """Called at members after they kept new items of a set (point, ids)."""
+        self._me, self._disk, self._clock, self._settings, self._now = me, disk, clock, settings, now
+        self._is_live = is_live
+        self._member = Member(me, settings.slots, settings.founder, formats)
+        self._counter = Counter(me)
+        self._asking = Asking(me, self.answer, call, clock, random, is_live)
+        self._directory = Directory(settings.slots, self._asking, wanted)
+        self._registers = Coordinator(self._asking, self._directory, self._counter, self._member.registers.judge)
+        self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._aim)
+        self.movement = Movement(
+            self._asking,
+            self._directory,
+            self._member,
+            self._turn,
+            self._counter,
+            random,
+            wanted,
+            settings.replicas,
+            settings.repair_after,
+        )
+        self.succession = Succession(self._member.ground, self._turn, self._directory.learn)
+        self._owners: dict[int, Identifier] = {}
+        self._owners_seen: tuple[object, ...] = ()
+        self._begun: bool | P2PChatError = False
+        self._waiting: list[Deferred[None]] = []
+        self._kick: IDelayedCall | None = None
+        self._loops = [(LoopingCall(self._move), TURN_SECONDS), (LoopingCall(self._expire), EXPIRY_TURN_SECONDS)]
+        for loop, _ in self._loops:
+            loop.clock = clock
+
+    # -- starting and stopping
+
+    def startService(self) -> None:
+        super().startService()
+        self._disk.run(self._load).addCallbacks(self._begin, self._fail)
+
+    def _load(self, store: Store) -> tuple[int, list[SlotRecord]]:
+        return store.next_boot(), store.slots()
+
+    def _begin(self, loaded: tuple[int, list[SlotRecord]]) -> None:
+        boot, records = loaded
+        self._counter.start(boot)
+        if self._settings.founder:
+            for slot in range(self._settings.slots):
+                self.movement.moved(genesis(slot, self._me))
+        for record in records:
+            self.movement.moved(record)
+        self._begun = True
+        if self.running:
+            for loop, seconds in self._loops:
+                loop.start(seconds).addErrback(lambda why: self._log.failure("moving slots stopped", why))
+        self._let_go(None)
+
+    def _fail(self, why: Failure) -> None:
+        self._log.failure("the database cannot be used", why)
+        self._begun = why.value if isinstance(why.value, P2PChatError) else TryElsewhere("This node cannot start.")
+        self._let_go(self._begun)
+
+    def _let_go(self, error: P2PChatError | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if error is None:
+                each.callback(None)
+            else:
+                each.errback(error)
+
+    def stopService(self) -> None:
+        super().stopService()
+        for loop, _ in self._loops:
+            if loop.running:
+                loop.stop()
+        if self._kick is not None and self._kick.active():
+            self._kick.cancel()
+        self._asking.stop()
+        self._let_go(TryElsewhere("This node is stopping."))
+
+    async def _until_begun(self) -> None:
+        """Wait until the records of the last run are known."""
+        if isinstance(self._begun, P2PChatError):
+            raise self._begun
+        if not self.running:
+            raise TryElsewhere("This node is not running.")
+        if not self._begun:
+            begun: Deferred[None] = Deferred()
+            self._waiting.append(begun)
+            await begun
+
+    # -- this node as a member
+
+    async def answer(self, caller: Identifier, request: Request) -> Reply:
+        """Another node's request to this member; `caller` is who TLS says it is."""
+
+        def turn(store: Store, events: list[Event]) -> Reply:
+            reply, happened = self._member.answer(store, caller, request, self._now())
+            events += happened
+            return reply
+
+        return await self._turn(turn)
+
+    def _turn(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]:
+        events: list[Event] = []
+
+        def whole(store: Store) -> T:
+            events.clear()  # a turn may be run again when its first transaction was refused
+            return turn(store, events)
+
+        def durable(result: T) -> T:
+            self._tell(events)
+            return result
+
+        return self._disk.run(whole).addCallback(durable)
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Moved):
+                self.movement.moved(event.record)
+                if event.record.state is State.LEARN and self.running and self._kick is None:
+                    self._kick = self._clock.callLater(0, self._learn)
+            elif isinstance(event, Accepted):
+                for changed in self.on_changed:
+                    changed(event.key, event.value)
+            elif isinstance(event, Added):
+                for added in self.on_added:
+                    added(event.point, event.ids)
+
+    def _learn(self) -> None:
+        self._kick = None
+        self.movement.learn()
+
+    async def _move(self) -> None:
+        try:
+            await self.movement.turn()
+            await self._write_owners()
+        except P2PChatError as error:
+            self._log.warn("moving slots waits: {error}", error=error)
+        except Exception:
+            self._log.failure("a turn of moving slots failed")
+
+    async def _write_owners(self) -> None:
+        """Let people who look into the file see whose backups they are."""
+        seen = (tuple(sorted(self.movement.live_since)), self.movement.revision)
+        if seen == self._owners_seen:
+            return
+        owners = {slot: self._owner(record.newest, slot) for slot, record in self.movement.records.items()}
+        news = {slot: owner for slot, owner in owners.items() if self._owners.get(slot) != owner}
+        if news:
+            await self._disk.run(lambda store: store.put_owners(news))
+            self._owners.update(news)
+        self._owners_seen = seen
+
+    async def _expire(self) -> None:
+        """Forget items whose time is over."""
+
+        def turn(store: Store) -> int:
+            now = self._now()
+            over = [(point, item.id) for point, item in store.oldest(EXPIRED_AT_ONCE) if is_over(item, now)]
+            store.drop_items(over)
+            return len(over)
+
+        try:
+            while await self._disk.run(turn) == EXPIRED_AT_ONCE:
+                pass
+        except P2PChatError as error:
+            self._log.warn("old messages stay: {error}", error=error)
+
+    # -- registers
+
+    async def change(
+        self,
+        key: RegisterKey,
+        decide: Callable[[bytes | None], bytes | None],
+        operation: bytes,
+        timeout: float = 10.0,
+    ) -> Changed:
+        """Compute the next value from the current one, linearizably.
+
+        `decide` may be called several times and must only compute.  When it returns the old value (or None, which
+        means "leave it"), nothing changes; what it raises is raised here once it is certain that it judged a chosen
+        value.  Repeating a change under the same operation id changes nothing twice.
+        Raises:
+            NoQuorum: certainly not done.
+            UnknownOutcome: it may have been done, or be done later; repeat it under the same operation id.
+            Moving: certainly not done, the members are changing.
+        """
+        await self._until_begun()
+        return await self._registers.change(key, decide, operation, timeout)
+
+    async def read(self, key: RegisterKey, timeout: float = 10.0) -> Read:
+        """The current value, linearizably.
+
+        Raises:
+            NoQuorum, Moving: not enough members answer.
+        """
+        await self._until_begun()
+        return await self._registers.read(key, timeout)
+
+    # -- sets
+
+    async def add(self, point: Identifier, key_fence: bytes, items: Sequence[Item], timeout: float = 10.0) -> Stored:
+        """Put items into a set: durable at a majority when this returns.  Items that were added before are no error.
+
+        Raises:
+            StaleKey: the mail key register names another key than `key_fence`.
+            SlowedDown: the set is full.
+            UnknownOutcome, NoQuorum, Moving: add the same items again.
+        """
+        await self._until_begun()
+        return await self._sets.add(point, key_fence, items, timeout)
+
+    async def fetch(self, point: Identifier, fence: int, after: bytes = b"", limit: int = 50) -> Page:
+        """Items of a set as a majority knows it, one page of at most 62,000 bytes.
+
+        Args:
+            fence: the asker's session epoch.
+            after: the page before's `next`; b"" begins.
+        Raises:
+            SessionReplaced: the session register has a higher epoch.
+        """
+        await self._until_begun()
+        return await self._sets.fetch(point, fence, after, limit, QUESTION_SECONDS)
+
+    async def remove(self, point: Identifier, fence: int, ids: Sequence[bytes], proof: bytes) -> None:
+        """Turn items into tombstones, as `proof` asks; done at a majority when this returns.
+
+        Raises:
+            SessionReplaced: the session register has a higher epoch; the items may or may not be removed.
+            Misbehaved: the proof does not ask for this.
+        """
+        await self._until_begun()
+        await self._sets.remove(point, fence, ids, proof, QUESTION_SECONDS)
+
+    async def state(self, point: Identifier, item_id: bytes) -> ItemState:
+        """What a majority knows of an item."""
+        await self._until_begun()
+        return await self._sets.state(point, item_id, QUESTION_SECONDS)
+
+    async def measure(self, point: Identifier) -> tuple[int, int]:
+        """Items present in a set, and their bytes, as this node's own copy has it."""
+        return await self._disk.run(lambda store: store.measure(point))
+
+    # -- what stands where
+
+    async def propose(self, slot: int, members: Sequence[Identifier]) -> None:
+        """Have other nodes hold a slot, as repairs do; another node's proposal may win instead."""
+        await self._until_begun()
+        if (configuration := self._directory.get(slot)) is not None:
+            await self.movement.propose(slot, configuration, tuple(sorted(members)))
+
+    async def drain(self) -> int:
+        """Hand every slot over to other nodes, from now on until this node stops; how many still have records here."""
+        await self._until_begun()
+        self.movement.is_leaving = True
+        return sum(record.state is not State.RETIRED for record in self.movement.records.values())
+
+    async def trace(self, point: Identifier) -> Trace:
+        """Where the records of an identifier are."""
+        await self._until_begun()
+        slot = slot_of(point, self._settings.slots)
+        configuration = await self._directory.current(slot, Trial(self._asking, QUESTION_SECONDS, "The question"))
+        copies = sum(self._believes_in(node) for node in configuration.members)
+        owner = self._owner(configuration, slot)
+        return Trace(slot, configuration.epoch, configuration.members, owner, copies)
+
+    def owner_of(self, point: Identifier) -> Identifier | None:
+        """The owner of a point's records as far as this node knows, without asking."""
+        slot = slot_of(point, self._settings.slots)
+        configuration = self._directory.get(slot)
+        return None if configuration is None else self._owner(configuration, slot)
+
+    def _owner(self, configuration: Configuration, slot: int) -> Identifier:
+        """The first live member clockwise from the slot's end; the first of all when none is alive."""
+        end = end_of(slot, self._settings.slots)
+        alive = [node for node in configuration.members if self._believes_in(node)]
+        return min(alive or configuration.members, key=lambda node: distance(end, node))
+
+    def _believes_in(self, node: Identifier) -> bool:
+        return node == self._me or self._is_live(node)
+
+    def _target(self) -> int:
+        return target_size(len(self.movement.live_since), self._settings.replicas)
+
+    def _aim(self, configuration: Configuration) -> int:
+        return max(len(configuration.members), self._target())
+
+    async def status(self) -> ReplicationStatus:
+        """This node's numbers."""
+        await self._until_begun()
+        held: dict[int, dict[int, int]] = {}
+        for slot, kind, count in await self._disk.run(lambda store: store.tally()):
+            held.setdefault(slot, {})[kind] = count
+        parts = [each for each in self.movement.records.values() if self._me in each.newest.members]
+        users = sessions = backups = deficit = 0
+        for part in parts:
+            counts = held.get(part.slot, {})
+            if self._owner(part.newest, part.slot) != self._me:
+                backups += counts.get(KIND_ACCOUNT, 0)
+                continue
+            users += counts.get(KIND_ACCOUNT, 0)
+            sessions += counts.get(KIND_SESSION, 0)
+            copies = sum(self._believes_in(node) for node in part.newest.members)
+            deficit += (self._aim(part.newest) - copies) * sum(counts.values())
+        return ReplicationStatus(
+            users,
+            backups,
+            sessions,
+            slots=len(parts),
+            least=min((len(part.newest.members) for part in parts), default=0),
+            wanted=self._target(),
+            deficit=deficit,
+            moving=sum(part.state is State.LEARN for part in parts),
+        )

@@ -1,0 +1,158 @@
+"""A member's rules for sets: add, list, mark, bury, collect, look."""
+
+from p2pchat.errors import Misbehaved
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.configuration import Configuration
+from p2pchat.replication.ground import Added, Event, Ground
+from p2pchat.replication.requests import (
+    MAX_IDS,
+    PAGE_BYTES,
+    AddRequest,
+    BuryRequest,
+    CollectRequest,
+    Known,
+    ListRequest,
+    LookRequest,
+    MarkRequest,
+    SetReply,
+    Status,
+)
+from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
+from p2pchat.replication.store import Store
+from p2pchat.replication.uset import (
+    ID_BYTES,
+    MAX_ITEMS,
+    MAX_META_BYTES,
+    MAX_PAYLOAD_BYTES,
+    MAX_SET_BYTES,
+    Item,
+    ItemState,
+    StoredItem,
+)
+
+LISTED = 1_000
+ITEM_FRAME_BYTES = 64
+
+
+class SetKeeper:
+    """Answers about sets; fences are compared with the registers that this member accepted."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def add(self, store: Store, request: AddRequest, now: float, events: list[Event]) -> SetReply:
+        """Keep items that are not known yet."""
+        _check_items(request.items)
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        mail_key = self._value(store, request.point, KIND_MAILKEY)
+        if (b"" if mail_key is None else self._ground.formats.key_id_of(mail_key)) != request.fence:
+            return SetReply(Status.STALE_KEY)
+        fresh = [item for item in request.items if store.item(request.point, item.id) is None]
+        count, size = store.measure(request.point) if fresh else (0, 0)
+        if count + len(fresh) > MAX_ITEMS or size + sum(len(item.payload) for item in fresh) > MAX_SET_BYTES:
+            return SetReply(Status.FULL)
+        for item in fresh:
+            store.put_item(request.point, StoredItem(item.id, ItemState.PRESENT, int(now), item.payload, item.meta))
+        if fresh:
+            events.append(Added(request.point, tuple(item.id for item in fresh)))
+        return SetReply(Status.OK)
+
+    def list(self, store: Store, request: ListRequest) -> SetReply:
+        """A page of ids and what is known of them."""
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        if self._is_replaced(store, request.point, request.fence):
+            return SetReply(Status.REPLACED)
+        after = (request.point, request.after)
+        rows = store.items(request.point, request.point, after, LISTED)
+        return SetReply(
+            Status.OK, known=tuple(Known(item.id, item.state) for _, item in rows), more=len(rows) == LISTED
+        )
+
+    def mark(self, store: Store, request: MarkRequest) -> SetReply:
+        """Note that a removal is under way, if its proof holds."""
+        _check_ids(request.ids)
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        if self._is_replaced(store, request.point, request.fence):
+            return SetReply(Status.REPLACED)
+        session = self._value(store, request.point, KIND_SESSION) or b""
+        try:
+            reason = self._ground.formats.check_removal(session, request.proof, request.ids)
+        except Misbehaved:
+            return SetReply(Status.REFUSED)
+        for item_id in request.ids:
+            held = store.item(request.point, item_id)
+            if held is not None and held.state is ItemState.PRESENT and not held.pending:
+                store.put_item(request.point, held.marked())
+        return SetReply(Status.OK, reason=reason)
+
+    def bury(self, store: Store, request: BuryRequest, now: float) -> SetReply:
+        """Turn items into tombstones; also those that this member never saw, so that they stay removed."""
+        _check_ids(request.ids)
+        if not request.reason.is_tombstone:
+            raise Misbehaved("A removal without its reason was sent.")
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        for item_id in request.ids:
+            held = store.item(request.point, item_id)
+            if held is None:
+                store.put_item(request.point, StoredItem(item_id, request.reason, int(now)))
+            elif not held.state.is_tombstone:
+                store.put_item(request.point, held.buried(request.reason))
+        return SetReply(Status.OK)
+
+    def collect(self, store: Store, request: CollectRequest) -> SetReply:
+        """Items by id, the first ones that fit into a page."""
+        _check_ids(request.ids)
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        found: list[Item] = []
+        room = PAGE_BYTES
+        for item_id in request.ids:
+            held = store.item(request.point, item_id)
+            if held is None or held.state is not ItemState.PRESENT:
+                continue
+            room -= len(held.payload) + len(held.meta) + ITEM_FRAME_BYTES
+            if room < 0 and found:
+                return SetReply(Status.OK, items=tuple(found), more=True)
+            found.append(Item(held.id, held.payload, held.meta))
+        return SetReply(Status.OK, items=tuple(found))
+
+    def look(self, store: Store, request: LookRequest) -> SetReply:
+        """What is known of ids."""
+        _check_ids(request.ids)
+        if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
+            return refusal
+        held = [(item_id, store.item(request.point, item_id)) for item_id in request.ids]
+        states = tuple(Known(item_id, ItemState.UNKNOWN if item is None else item.state) for item_id, item in held)
+        return SetReply(Status.OK, known=states)
+
+    def _value(self, store: Store, point: Identifier, kind: int) -> bytes | None:
+        register = store.register(RegisterKey(point, kind))
+        return None if register is None else register.content.value
+
+    def _is_replaced(self, store: Store, point: Identifier, fence: int) -> bool:
+        session = self._value(store, point, KIND_SESSION)
+        return session is not None and self._ground.formats.fence_of(session) > fence
+
+    def _other_epoch(self, store: Store, point: Identifier, epoch: int) -> SetReply | None:
+        record = self._ground.record(store, self._ground.slot_of(point))
+        if record is not None and record.serves(epoch):
+            return None
+        known: Configuration | None = None if record is None else record.newest
+        return SetReply(Status.WRONG_EPOCH, known)
+
+
+def _check_ids(ids: tuple[bytes, ...]) -> None:
+    if len(ids) > MAX_IDS or any(len(item_id) != ID_BYTES for item_id in ids):
+        raise Misbehaved("A list of items beyond its limits was sent.")
+
+
+def _check_items(items: tuple[Item, ...]) -> None:
+    _check_ids(tuple(item.id for item in items))
+    if any(len(item.payload) > MAX_PAYLOAD_BYTES or len(item.meta) > MAX_META_BYTES for item in items):
+        raise Misbehaved("An item beyond its limits was sent.")
+    if len({item.id for item in items}) != len(items):
+        raise Misbehaved("An item was sent twice in one request.")

@@ -1,0 +1,1 @@
+"""A node: composes the services of the ring."""

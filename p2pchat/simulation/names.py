@@ -1,0 +1,206 @@
+"""One seed's run of names: clients create, change and read registers under faults, and the history is checked."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from random import Random
+
+from p2pchat.errors import Conflict, Misbehaved, Moving, NameTaken, NoQuorum, UnknownOutcome
+from p2pchat.identifiers import BITS, Identifier
+from p2pchat.replication.formats import Formats
+from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
+from p2pchat.simulation import report
+from p2pchat.simulation.chaos import Chaos
+from p2pchat.simulation.clients import Clients
+from p2pchat.simulation.faults import Limits, Plan, draw
+from p2pchat.simulation.linearizability import NEVER, Operation, Value, Verdict, check
+from p2pchat.simulation.report import Outcome
+from p2pchat.simulation.world import Scene, World
+
+SECONDS = 5.0
+"""How long faults last."""
+MAX_OPERATIONS = 14
+RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A register's value as this experiment writes it: who wrote it, over what, and how many came before."""
+
+    writer: bytes
+    over: bytes
+    number: int
+
+    def encode(self) -> bytes:
+        return b"%s|%s|%d" % (self.writer, self.over, self.number)
+
+
+def decode(value: bytes) -> Held:
+    """Back from `Held.encode`."""
+    writer, over, number = value.split(b"|")
+    return Held(writer, over, int(number))
+
+
+def validate(old: Value, new: bytes) -> None:
+    """As account and session records are judged: one step on must chain to the value before it."""
+    after = decode(new)
+    if old is None or old == new:
+        return
+    before = decode(old)
+    if after.number < before.number or (after.number == before.number + 1 and after.over != before.writer):
+        raise Misbehaved("A value that does not follow was sent.")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Create a name if nobody has it, or replace the record of one that somebody has."""
+
+    writer: bytes
+    creates: bool
+
+    def decide(self, old: Value) -> Value:
+        """What becomes of a value; the same value if it is refused."""
+        if (old is None) != self.creates:
+            return old
+        before = Held(b"", b"", 0) if old is None else decode(old)
+        return Held(self.writer, before.writer, before.number + 1).encode()
+
+    def judge(self, old: Value) -> Value:
+        """As accounts do it: a refusal is an exception."""
+        if old is not None and self.creates:
+            raise NameTaken("This name is taken.")
+        if old is None and not self.creates:
+            raise Conflict("Nobody has this name.")
+        return self.decide(old)
+
+    def __str__(self) -> str:
+        return f"{'create' if self.creates else 'swap'} {self.writer.decode()}"
+
+
+def keep(old: Value) -> Value:
+    """Reading changes nothing."""
+    return old
+
+
+class Names:
+    """The clients of one run and what they were told."""
+
+    def __init__(self, clients: Clients, keys: list[RegisterKey], chance: Random) -> None:
+        self._clients, self._keys, self._chance = clients, keys, chance
+        self.histories: dict[RegisterKey, dict[int, Operation]] = {key: {} for key in keys}
+        self.refused: list[str] = []
+        self.versions: dict[tuple[RegisterKey, Value], set[int]] = {}
+
+    async def operate(self, number: int) -> None:
+        """One operation of a random kind on a random name."""
+        key, kind = self._chance.choice(self._keys), self._chance.random()
+        if kind < 0.3:
+            await self.read(key)
+        else:
+            await self._change(key, Write(b"w%d" % number, creates=kind < 0.65))
+
+    async def read(self, key: RegisterKey) -> bool:
+        """A read; whether it succeeded."""
+        called = self._clients.tick()
+        try:
+            read = await self._clients.ask(lambda service: service.read(key))
+        except (NoQuorum, Moving, UnknownOutcome):
+            return False
+        self.versions.setdefault((key, read.value), set()).add(read.version)
+        self.histories[key][called] = Operation(called, self._clients.tick(), keep, read.value, "read")
+        return True
+
+    async def read_all(self) -> bool:
+        """Whether every name could be read."""
+        return all([await self.read(key) for key in self._keys])
+
+    async def _change(self, key: RegisterKey, write: Write) -> None:
+        """After an unknown outcome a write is often repeated elsewhere, under the same operation id."""
+        called = self._clients.tick()
+        history = self.histories[key]
+        history[called] = operation = Operation(called, NEVER, write.decide, None, str(write))
+        certain = True
+        for _ in range(RETRIES):
+            try:
+                seen, told = await self._attempt(key, write)
+            except (NoQuorum, Moving):
+                if certain:
+                    del history[called]
+                    self.refused.append(f"{write} called {called} was certainly not done")
+                return
+            except UnknownOutcome:
+                certain = False
+                if self._chance.random() < 0.3:
+                    return
+                continue
+            history[called] = replace(operation, returned=self._clients.tick(), seen=seen, told=told)
+            return
+
+    async def _attempt(self, key: RegisterKey, write: Write) -> tuple[Value, bool]:
+        """One call; the old value that it was decided on, and whether that is known."""
+        seen: list[Value] = [None]
+
+        def judge(old: Value) -> Value:
+            seen[0] = old
+            return write.judge(old)
+
+        try:
+            changed = await self._clients.ask(lambda service: service.change(key, judge, write.writer))
+        except (NameTaken, Conflict):
+            return seen[0], True
+        self.versions.setdefault((key, changed.value), set()).add(changed.version)
+        return seen[0], not changed.repeated
+
+    def violations(self) -> list[str]:
+        """What no order of the operations explains."""
+        found = []
+        for key, history in self.histories.items():
+            if check(history.values()) is Verdict.VIOLATION:
+                lines = [*map(describe, history.values()), *self.refused]
+                found.append(f"name {key.point % 1000}: not linearizable\n  " + "\n  ".join(lines))
+        for (key, value), versions in self.versions.items():
+            if len(versions) > 1:
+                found.append(f"name {key.point % 1000}: {value!r} was shown as versions {sorted(versions)}")
+        return found
+
+
+def describe(operation: Operation) -> str:
+    """For people."""
+    if not operation.known:
+        return f"{operation.label} called {operation.called}, outcome unknown"
+    seeing = f"on {operation.seen!r}" if operation.told else "before, in an earlier try"
+    return f"{operation.label} called {operation.called} returned {operation.returned} {seeing}"
+
+
+def scene_of(chance: Random) -> Scene:
+    """How a run of this seed begins."""
+    nodes = chance.choice((5, 6, 7))
+    return Scene(
+        nodes=nodes,
+        slots=chance.choice((1, 2)),
+        replicas=chance.choice((2, 2, 4)),
+        repair_after=chance.choice((0.5, 2.0)),
+        members=chance.choice((1, 3, 3, 3, 5)),
+        durable=chance.random() < 0.7,
+    )
+
+
+def simulate(seed: int, plan: Plan | None = None) -> Outcome:
+    """Run one seed; with a plan of one's own, to find the fault that matters."""
+    chance = Random(f"{seed}/workload")
+    world = World(seed, scene_of(chance), Formats(validators={KIND_ACCOUNT: validate}))
+    limits = Limits(8, disks=0 if world.scene.durable else 3, disk_gap=0.5, reshuffles=5, slots=world.scene.slots)
+    plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
+    chaos = Chaos(world, plan)
+    clients = Clients(world)
+    keys = [RegisterKey(Identifier(chance.getrandbits(BITS)), KIND_ACCOUNT) for _ in range(chance.choice((1, 1, 2)))]
+    names = Names(clients, keys, chance)
+    count = chance.randint(6, MAX_OPERATIONS)
+    clients.plan(chance, count, plan, names.operate)
+    story = clients.run(chaos, names.read_all, SECONDS) + names.violations()
+    return Outcome(seed, len(story), 0, count, world.network.digest, tuple(story))
+
+
+def rows(options: argparse.Namespace) -> Iterator[dict[str, int]]:
+    """For `p2pchat simulate names`."""
+    return report.rows(simulate, options.seeds, options.seed)

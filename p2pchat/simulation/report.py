@@ -1,0 +1,94 @@
+"""What a run found, and rows that add up runs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import implementer
+
+BLOCKS = 20
+"""Rows that one experiment prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one seed's run found.
+
+    Attributes:
+        violations: promises that were broken; lost: acknowledged things that are gone.
+        operations: calls of clients, whatever came of them.
+        digest: hash over every event; equal for equal seeds.
+        story: for each violation what happened, for people.
+    """
+
+    seed: int
+    violations: int
+    lost: int
+    operations: int
+    digest: str
+    story: tuple[str, ...] = ()
+
+    @property
+    def faultless(self) -> bool:
+        return not (self.violations or self.lost)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The sum of some runs."""
+
+    seeds: int = 0
+    violations: int = 0
+    lost: int = 0
+    operations: int = 0
+    first_wrong: int | None = None
+
+    def plus(self, outcome: Outcome) -> "Tally":
+        wrong = self.first_wrong
+        return Tally(
+            self.seeds + 1,
+            self.violations + outcome.violations,
+            self.lost + outcome.lost,
+            self.operations + outcome.operations,
+            outcome.seed if wrong is None and not outcome.faultless else wrong,
+        )
+
+    def row(self) -> dict[str, int]:
+        """The contract's columns; `first_wrong` only where there is a seed to look at."""
+        row = {"seeds": self.seeds, "violations": self.violations, "lost": self.lost, "operations": self.operations}
+        return row if self.first_wrong is None else row | {"first_wrong": self.first_wrong}
+
+
+@implementer(ILogObserver)
+class LoggedFailures:
+    """Observes the log while it is entered: errors that services caught and logged are bugs as well."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def __enter__(self) -> "LoggedFailures":
+        globalLogPublisher.addObserver(self)
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        globalLogPublisher.removeObserver(self)
+
+    def __call__(self, event: LogEvent) -> None:
+        if (failure := event.get("log_failure")) is not None:
+            self._texts.append(f"logged: {formatEvent(event)}: {failure.getTraceback()}")
+
+    def added_to(self, outcome: Outcome) -> Outcome:
+        """The outcome with what was logged since the last time."""
+        texts, self._texts = self._texts, []
+        return replace(outcome, violations=outcome.violations + len(texts), story=(*outcome.story, *texts))
+
+
+def rows(run: Callable[[int], Outcome], seeds: int, first: int) -> Iterator[dict[str, int]]:
+    """Run `seeds` seeds from `first` on; a row of sums after each block, the last one the total."""
+    block = max(1, -(-seeds // BLOCKS))
+    tally = Tally()
+    with LoggedFailures() as logged:
+        for number in range(1, seeds + 1):
+            tally = tally.plus(logged.added_to(run(first + number - 1)))
+            if number % block == 0 or number == seeds:
+                yield tally.row()

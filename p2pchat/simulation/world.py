@@ -1,0 +1,232 @@
+"""A small ring in memory: nodes with the real replication service, which crash, restart and lose their disks."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from p2pchat.errors import UnknownOutcome
+from p2pchat.identifiers import BITS, Identifier, distance
+from p2pchat.replication.configuration import Configuration, SlotRecord, State
+from p2pchat.replication.formats import Formats
+from p2pchat.replication.locator import ReplicationLocator
+from p2pchat.replication.service import ReplicationService, Settings
+from p2pchat.simulation.clock import HeapClock, NodeClock
+from p2pchat.simulation.disk import MemoryDisk, MemoryStore
+from p2pchat.simulation.network import Host, Network
+
+T = TypeVar("T")
+EPOCH_SECONDS = 1_700_000_000.0
+"""Seconds since 1970 when a run begins."""
+NOTICE_SECONDS = 1.0
+"""How old a node's picture of who is alive may be."""
+FALSE_SUSPICION = 0.03
+"""Chance that such a picture has a living node as dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How a run begins.
+
+    Attributes:
+        nodes: machines; slots, replicas, repair_after: as in `Settings`.
+        members: how many nodes hold every slot at the start; 1 is a ring that was just founded.
+        durable: no disk is ever lost.
+        coded: whether every value is encoded and decoded on its way (slower).
+    """
+
+    nodes: int = 5
+    slots: int = 2
+    replicas: int = 4
+    repair_after: float = 3.0
+    members: int = 1
+    durable: bool = True
+    coded: bool = False
+
+
+class Life:
+    """A node between its start and its crash."""
+
+    def __init__(self, world: "World", machine: "Machine", chance: Random) -> None:
+        self.node, self.world, self._chance = machine.node, world, chance
+        self.clock = NodeClock(world.clock)
+        self.host = Host(machine.node, lambda caller: [ReplicationLocator(self.service, caller)])
+        self.disk = MemoryDisk(machine.store, world.clock, chance)
+        self._asked: list[Deferred[Any]] = []
+        self._seen: tuple[float, frozenset[Identifier]] = (-1.0, frozenset())
+        scene = world.scene
+        self.service = ReplicationService(
+            machine.node,
+            self.disk,
+            world.network.call_from(self.host),
+            self.clock,
+            chance,
+            Settings(scene.slots, scene.replicas, scene.repair_after, machine.founder),
+            world.formats,
+            self.wanted,
+            self.is_live,
+            lambda: EPOCH_SECONDS + world.clock.seconds(),
+        )
+
+    def ask(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:
+        """Let the node do something for a client; UnknownOutcome if it crashes over it."""
+        answer: Deferred[T] = Deferred()
+
+        def done(result: T | Failure) -> None:
+            if not answer.called:
+                answer.callback(result)
+
+        Deferred.fromCoroutine(work).addBoth(done)
+        if not answer.called:
+            self._asked.append(answer)
+        return answer
+
+    def end(self) -> None:
+        """The crash: nothing of this life goes on, and clients lose their connection."""
+        self.clock.stop()
+        self.disk.crash()
+        for answer in self._asked:
+            if not answer.called:
+                answer.errback(UnknownOutcome("The node crashed."))
+
+    def wanted(self, point: Identifier, count: int) -> list[Identifier]:
+        """What chord would answer: the first nodes clockwise that this node believes alive."""
+        return sorted(self._live(), key=lambda node: distance(point, node))[:count]
+
+    def is_live(self, node: Identifier) -> bool:
+        """Whether this node believes that one alive; it may be wrong both ways."""
+        return node in self._live()
+
+    def _live(self) -> frozenset[Identifier]:
+        now = self.world.clock.seconds()
+        if self._seen[0] < now:
+            hears = self.world.network.hears
+            others = [machine.node for machine in self.world.machines if machine.node != self.node]
+            live = [
+                other
+                for other in others
+                if hears(other, self.node) and hears(self.node, other) and self._chance.random() >= FALSE_SUSPICION
+            ]
+            self._seen = (now + NOTICE_SECONDS, frozenset((*live, self.node)))
+        return self._seen[1]
+
+
+class Machine:
+    """A place for a node: its disk outlives crashes, its identity lives as long as its disk."""
+
+    def __init__(self, node: Identifier, store: MemoryStore, founder: bool) -> None:
+        self.node, self.store, self.founder = node, store, founder
+        self.life: Life | None = None
+        self.lives = 0
+
+
+class World:
+    """Everything of one run; each purpose draws from its own stream of chance, so that none shifts another."""
+
+    def __init__(self, seed: int, scene: Scene, formats: Formats) -> None:
+        self.seed, self.scene, self.formats = seed, scene, formats
+        self.clock = HeapClock()
+        self.network = Network(self.clock, self.stream("network"), scene.coded)
+        self._identities = self.stream("identities")
+        self.lost: set[Identifier] = set()
+        self.machines = [self._machine(founder=number == 0) for number in range(scene.nodes)]
+        if scene.members > 1:
+            self._place(scene.members)
+
+    def stream(self, purpose: str) -> Random:
+        """A source of chance that depends on seed and purpose only."""
+        return Random(f"{self.seed}/{purpose}")
+
+    def living(self) -> list[Life]:
+        """The nodes that are up."""
+        return [machine.life for machine in self.machines if machine.life is not None]
+
+    def start(self, number: int) -> None:
+        """Start the node of a machine unless it runs."""
+        machine = self.machines[number]
+        if machine.life is not None:
+            return
+        machine.lives += 1
+        machine.life = life = Life(self, machine, self.stream(f"life/{number}/{machine.lives}"))
+        self.network.note("start", number)
+        self.network.attach(life.host)
+        life.service.startService()
+
+    def crash(self, number: int) -> None:
+        """Stop a machine between two instructions."""
+        life = self.machines[number].life
+        if life is None:
+            return
+        self.machines[number].life = None
+        self.network.note("crash", number)
+        self.network.detach(life.node)
+        life.end()
+
+    def lose_disk(self, number: int) -> bool:
+        """Crash and come back as another node, unless that could lose data for good; whether it was done.
+
+        What the ring promises ends where more than a minority of a configuration's disks is gone.
+        """
+        machine = self.machines[number]
+        if not self._may_lose(machine.node):
+            return False
+        self.crash(number)
+        self.lost.add(machine.node)
+        lives = machine.lives
+        self.machines[number] = self._machine(founder=False)
+        self.machines[number].lives = lives
+        return True
+
+    def _may_lose(self, node: Identifier) -> bool:
+        """Whether every configuration keeps a majority of disks, and every newest one is whole."""
+        return self.keeps_majorities(node) and all(self._is_whole(slot) for slot in range(self.scene.slots))
+
+    def keeps_majorities(self, node: Identifier) -> bool:
+        """Whether less than half of each configuration, decided or proposed, is lost if this disk is lost as well.
+
+        What a node is about to propose counts: the members may agree on it after the loss.
+        """
+        lost = self.lost | {node}
+        groups = [
+            members
+            for machine in self.machines
+            for record in machine.store.slots()
+            for members in (record.newest.members, record.proposal)
+            if members and record.newest == self.newest(record.slot)
+        ]
+        groups += [members for life in self.living() for members in life.service.movement.electing]
+        founder = not all(self.newest(slot) for slot in range(self.scene.slots))
+        return not founder and all(2 * len(lost.intersection(members)) < len(members) for members in groups)
+
+    def newest(self, slot: int) -> Configuration | None:
+        """The latest configuration of a slot that stands on any disk; None before the first change."""
+        found = [record.newest for machine in self.machines if (record := machine.store.slot(slot)) is not None]
+        return max(found, key=lambda each: each.epoch, default=None)
+
+    def _is_whole(self, slot: int) -> bool:
+        """Whether every member whose disk is left serves the newest configuration."""
+        newest = self.newest(slot)
+        serving = {
+            machine.node
+            for machine in self.machines
+            if newest is not None and (record := machine.store.slot(slot)) is not None and record.serves(newest.epoch)
+        }
+        return newest is not None and set(newest.members) <= serving | self.lost
+
+    def _machine(self, founder: bool) -> Machine:
+        return Machine(Identifier(self._identities.getrandbits(BITS)), MemoryStore(self.scene.slots), founder)
+
+    def _place(self, members: int) -> None:
+        """Let the first machines hold every slot in epoch 2, as if the ring had grown before the run."""
+        founder = self.machines[0]
+        holders = self.machines[:members]
+        nodes = tuple(sorted(machine.node for machine in holders))
+        for slot in range(self.scene.slots):
+            configuration = Configuration(2, nodes, (founder.node,))
+            for machine in holders:
+                machine.store.put_slot(SlotRecord(slot, configuration, State.ACTIVE))
+        for machine in self.machines:
+            machine.store.forget_marks()

@@ -1,0 +1,150 @@
+"""What the agent tells a chat screen, and what the screen then asks it: lists, presences, read marks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from p2pchat.client import commands
+from p2pchat.errors import P2PChatError
+from p2pchat.tui.agent import AgentLink
+from p2pchat.tui.chat.model import Chat, Line, Model, Standing
+from p2pchat.tui.chat.widgets import ChatView
+
+
+class Surroundings(Protocol):
+    """The controller, as far as following needs it."""
+
+    link: AgentLink
+    view: ChatView
+    model: Model
+    first_open: str
+
+    def show(self, model: Model) -> None: ...
+    def bell(self) -> None: ...
+    def note(self, *texts: str, failed: bool = False) -> None: ...
+    def run(self, work: Any) -> None: ...
+    def stand(self, standing: Standing) -> None: ...
+    async def load(self, user: str) -> None: ...
+    async def open(self, user: str) -> None: ...
+
+
+class Following:
+    """Keeps the model of a chat screen abreast of its agent."""
+
+    def __init__(self, screen: Surroundings) -> None:
+        self._screen = screen
+        self._refreshing = self._again = False
+
+    async def begin(self) -> None:
+        """The link stands, or somebody has logged in: load everything anew."""
+        await self.refresh()
+        screen = self._screen
+        if screen.model.standing.state == "none":
+            return
+        count, more = 0, True
+        while more:
+            page = await screen.link.ask(commands.Contacts, skip=count)
+            screen.show(screen.model.met(page["people"]))
+            count += len(page["people"])
+            more = page["more"] and bool(page["people"])
+        if screen.first_open:
+            user, screen.first_open = screen.first_open, ""
+            await screen.open(user)
+        elif screen.model.open is not None:
+            await screen.load(screen.model.open.user)
+
+    async def refresh(self) -> None:
+        """Load the list of chats and our own standing anew; calls that come meanwhile become one."""
+        if self._refreshing:
+            self._again = True
+            return
+        self._refreshing = self._again = True
+        try:
+            while self._again:
+                self._again = False
+                await self._load()
+        finally:
+            self._refreshing = False
+
+    async def _load(self) -> None:
+        screen = self._screen
+        standing = Standing.of((await screen.link.ask(commands.Connection))["connection"])
+        if standing.state == "replaced":
+            session = (await screen.link.ask(commands.Session))["session"]
+            standing = replace(standing, replaced_at=str((session.get("replaced") or {}).get("at") or ""))
+        screen.stand(standing)
+        chats: list[Mapping[str, Any]] = []
+        more = standing.state != "none"
+        while more:
+            page = await screen.link.ask(commands.Chats, skip=len(chats))
+            chats += page["chats"]
+            more = page["more"] and bool(page["chats"])
+        screen.show(screen.model.listed(tuple(Chat.of(row) for row in chats)))
+
+    async def read(self, user: str) -> None:
+        """The person has seen all of a chat."""
+        await self._screen.link.ask(commands.MarkRead, user=user)
+        await self.refresh()
+
+    def scrolled(self) -> None:
+        """Who comes down to the newest messages has seen them."""
+        opened = self._screen.model.open
+        known = self._screen.model.chat(opened.user) if opened else None
+        if opened is not None and known is not None and known.unread and self._screen.view.messages.at_end:
+            self._screen.run(self.read(opened.user))
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """One event of the agent."""
+        kind, screen = event.get("event"), self._screen
+        if kind in ("message", "sent"):
+            self._message(event)
+        elif kind == "receipt" and screen.model.open is not None:
+            moved = screen.model.open.moved_on(str(event["id"]), str(event["state"]), int(event.get("copies") or 0))
+            screen.show(replace(screen.model, open=moved))
+        elif kind == "presence":
+            self._presence(event)
+        elif kind == "session":
+            self._session(event)
+
+    def _message(self, event: Mapping[str, Any]) -> None:
+        screen = self._screen
+        line, opened = Line.of(event, screen.model.standing.user), screen.model.open
+        if opened is None or event.get("chat") != opened.user:
+            if not line.mine:
+                screen.bell()
+            self._soon(self.refresh())
+            return
+        screen.show(replace(screen.model, open=opened.added(line)))
+        seen = not line.mine and screen.view.messages.at_end
+        self._soon(self.read(opened.user) if seen else self.refresh())
+
+    def _presence(self, event: Mapping[str, Any]) -> None:
+        screen, user = self._screen, str(event["user"])
+        before = screen.model.person(user)
+        screen.show(screen.model.met([event]))
+        if screen.model.person(user).key_changed and not before.key_changed:
+            screen.note(
+                f"The key of {user} has changed. Compare digits with /verify {user} before you go on.", failed=True
+            )
+
+    def _session(self, event: Mapping[str, Any]) -> None:
+        before = self._screen.model.standing.state
+        if event.get("state") == "replaced" and before == "active":
+            at = str((event.get("replaced") or {}).get("at") or "")[11:16]
+            self._screen.note(
+                f"This session was replaced{f' at {at} UTC' if at else ''}: you have logged in elsewhere."
+                " What came until then stays here to read; /login takes the conversation back.",
+                failed=True,
+            )
+        self._soon(self.refresh())
+
+    def _soon(self, work: Any) -> None:
+        """Something that the next event or link repeats anyway: its failure needs no words."""
+
+        async def quietly() -> None:
+            try:
+                await work
+            except P2PChatError:
+                return
+
+        self._screen.run(quietly())

@@ -1,0 +1,101 @@
+"""The ring screen's controller: asks a node once a second, and turns keys into what is shown."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import urwid
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from p2pchat.errors import P2PChatError
+from p2pchat.tui import keys
+from p2pchat.tui.dialogs import text_box
+from p2pchat.tui.ring.model import Model, Row, Snapshot
+from p2pchat.tui.ring.widgets import RingView
+from p2pchat.tui.screen import Screen
+
+LOOK_SECONDS = 1.0
+LEAVING = ("ctrl q", "ctrl c")
+
+Look = Callable[[], Awaitable[tuple[Sequence[Row], Sequence[Row]]]]
+"""Asks a node for every node and for the users it keeps, as rows of `ring status`."""
+
+
+class Controller:
+    """Runs one ring screen."""
+
+    _log = Logger()
+
+    def __init__(self, screen: Screen, look: Look, clock: IReactorTime, left: Callable[[], None]) -> None:
+        self._screen, self._look, self._clock, self._left = screen, look, clock, left
+        self._view = RingView(self._pressed)
+        self.model = Model()
+        self._loop = LoopingCall(self._turn)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Show the screen and begin to look."""
+        self._screen.taken = self._taken
+        self._screen.show(self._view)
+        stopped = self._loop.start(LOOK_SECONDS)
+        stopped.addErrback(lambda why: self._log.failure("the ring screen looks no more", why))
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _show(self, model: Model) -> None:
+        self.model = model
+        self._view.show(model)
+        self._screen.redraw()
+
+    async def _turn(self) -> None:
+        try:
+            rows, users = await self._look()
+        except P2PChatError as error:
+            self._show(replace(self.model, problem=str(error)))
+            return
+        except Exception:
+            self._log.failure("a look at the ring failed")
+            self._show(replace(self.model, problem="The node's answer was not understood; the log says why."))
+            return
+        at = datetime.fromtimestamp(self._clock.seconds()).strftime("%H:%M:%S")
+        self._show(self.model.seen(Snapshot.of(rows, users, at)))
+
+    def _taken(self, key: str) -> bool:
+        """Leaving works over the help as well."""
+        if key not in LEAVING:
+            return False
+        self._left()
+        return True
+
+    def _pressed(self, action: str) -> None:
+        if action == "quit":
+            self._left()
+        elif action == "help":
+            self._help()
+        else:
+            self._show(_AFTER.get(action, lambda model: model)(self.model))
+
+    def _help(self) -> None:
+        lines: list[Any] = [
+            *keys.help_lines(keys.RING),
+            "",
+            "p predecessor, s1 … successors, f fingers of the selected node",
+            "● ready  ◌ joining  ◍ leaving  ◐ suspected  ○ dead",
+        ]
+        below: urwid.Widget = self._view
+        self._screen.show(text_box("help", lines, below, lambda: self._screen.show(self._view)))
+
+
+_AFTER: dict[str, Callable[[Model], Model]] = {
+    "next": lambda model: model.stepped(1),
+    "previous": lambda model: model.stepped(-1),
+    "back": lambda model: model.looked(1),
+    "forward": lambda model: model.looked(-1),
+    "now": lambda model: replace(model, back=0),
+}

@@ -1,0 +1,109 @@
+"""Entries of the screens: put one on the terminal, and return when the person leaves."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import urwid
+from twisted.internet.defer import Deferred
+from twisted.internet.stdio import StandardIO
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from p2pchat.errors import P2PChatError, UserError
+from p2pchat.tui.agent import Connect
+from p2pchat.tui.chat.controller import Controller
+from p2pchat.tui.plain import Plain, Typed
+from p2pchat.tui.ring.controller import Controller as RingController
+from p2pchat.tui.ring.controller import Look
+from p2pchat.tui.screen import Screen
+
+LOG_NAME = "screen.log"
+
+Left = Callable[[P2PChatError | None], None]
+
+
+async def chat(reactor: Any, connect: Connect, log_folder: Path, theme: str, user: str = "") -> None:
+    """The chat screen; the agent goes on when it is left.
+
+    Args:
+        connect: opens a link to the agent, starting one if need be.
+        user: whose chat is open at first.
+        log_folder: `screen.log` there takes what must not be printed over the screen.
+    """
+    await _on_terminal(
+        reactor, log_folder, theme, lambda screen, left: Controller(screen, connect, reactor, left, user)
+    )
+
+
+async def plain(reactor: Any, connect: Connect, log_folder: Path) -> None:
+    """The chat by lines, over standard input and output, until /quit or the end of the input."""
+    with open(log_folder / LOG_NAME, "a", encoding="utf-8") as log:
+        _log_to(log)
+        done, left = _leaving()
+
+        def say(line: str) -> None:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+        lines = Plain(connect, reactor, say, left)
+        StandardIO(Typed(lines.typed, lines.ended), reactor=reactor)
+        lines.start()
+        try:
+            await done
+        finally:
+            lines.stop()
+
+
+async def ring(reactor: Any, look: Look, log_folder: Path, theme: str) -> None:
+    """The ring screen; `look` asks a node for every node and its users."""
+    await _on_terminal(
+        reactor, log_folder, theme, lambda screen, left: RingController(screen, look, reactor, lambda: left(None))
+    )
+
+
+async def _on_terminal(reactor: Any, log_folder: Path, theme: str, make: Callable[[Screen, Left], Any]) -> None:
+    urwid.set_encoding("utf8")
+    with open(log_folder / LOG_NAME, "a", encoding="utf-8") as log:
+        _log_to(log)
+        done, left = _leaving()
+        screen = Screen(reactor, urwid.display.raw.Screen(bracketed_paste_mode=True), theme)
+        controller = make(screen, left)
+        try:
+            screen.start()
+        except OSError as error:
+            raise UserError(f"The screen needs a terminal: {error}") from error
+        try:
+            controller.start()
+            await done
+        finally:
+            controller.stop()
+            screen.stop()
+
+
+def _leaving() -> tuple[Deferred[None], Left]:
+    """What to wait for, and what ends it: without a reason, or as a failure."""
+    done: Deferred[None] = Deferred()
+
+    def left(reason: P2PChatError | None) -> None:
+        if done.called:
+            return
+        if reason is None:
+            done.callback(None)
+        else:
+            done.errback(reason)
+
+    return done, left
+
+
+def _log_to(file: TextIO) -> None:
+    """What a person must mend or heals by itself; a screen has nothing else to tell that its agent has not."""
+    serious = LogLevelFilterPredicate(LogLevel.warn)
+    observer = FilteringLogObserver(textFileLogObserver(file), [serious])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)

@@ -1,0 +1,99 @@
+"""The terminal under a screen: urwid's loop on the reactor, redrawn after whatever happens outside of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import urwid
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from p2pchat.tui.palette import palette
+
+REDRAW_SECONDS = 0.02
+"""Changes within this time are drawn at once: a burst of events costs one drawing."""
+
+_PASTING = {"begin paste": True, "end paste": False}
+
+
+class Screen:
+    """One widget on the whole terminal; `show` changes it, `redraw` asks for a drawing.
+
+    Attributes:
+        before_drawing: brings widgets up to date, so that a burst of changes costs this once, too.
+        taken: sees each key first (but nothing that is pasted); True when no widget shall get it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, display: Any, theme: str) -> None:
+        self._reactor = reactor
+        self._pending: IDelayedCall | None = None
+        self._pasting = False
+        self._place: urwid.WidgetPlaceholder[Any] = urwid.WidgetPlaceholder(urwid.SolidFill(" "))
+        self.before_drawing: Callable[[], None] = lambda: None
+        self.taken: Callable[[str], bool] = lambda key: False
+        self.loop = urwid.MainLoop(
+            self._place,
+            palette(theme),
+            screen=display,
+            handle_mouse=False,
+            input_filter=self._left_over,
+            event_loop=urwid.TwistedEventLoop(reactor, manage_reactor=False),
+        )
+
+    def start(self) -> None:
+        """Take over the terminal; it is given back by `stop`, at the latest when the reactor stops."""
+        tty_signal_keys = getattr(self.loop.screen, "tty_signal_keys", None)
+        self.loop.start()
+        if tty_signal_keys is not None:
+            tty_signal_keys(intr="undefined", quit="undefined", start="undefined", stop="undefined", susp="undefined")
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
+        self.redraw()
+
+    def stop(self) -> None:
+        """Give the terminal back as it was."""
+        if self._pending is not None and self._pending.active():
+            self._pending.cancel()
+        if self.loop.screen.started:
+            self.loop.stop()
+
+    def show(self, widget: urwid.Widget) -> None:
+        """Put `widget` on the whole terminal."""
+        self._place.original_widget = widget
+        self.redraw()
+
+    def bell(self) -> None:
+        """Ring the terminal's bell."""
+        display: Any = self.loop.screen
+        if display.started and hasattr(display, "write"):
+            display.write("\a")
+            display.flush()
+
+    def clear(self) -> None:
+        """Draw every cell anew, whatever the terminal is thought to show."""
+        self.loop.screen.clear()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw soon; several wishes become one drawing."""
+        if self._pending is None or not self._pending.active():
+            self._pending = self._reactor.callLater(REDRAW_SECONDS, self._draw)
+
+    def _draw(self) -> None:
+        self.before_drawing()
+        if self.loop.screen.started:
+            self.loop.draw_screen()
+
+    def _left_over(self, keys: list[Any], _raw: list[int]) -> list[Any]:
+        """What the widgets get of the keys pressed."""
+        return [key for key in keys if not self._is_taken(key)]
+
+    def _is_taken(self, key: Any) -> bool:
+        if key in _PASTING:
+            self._pasting = _PASTING[key]
+            return False
+        try:
+            return not self._pasting and isinstance(key, str) and self.taken(key)
+        except Exception:
+            self._log.failure("a key could not be acted on")
+            return True

@@ -1,0 +1,141 @@
+"""What both programs under twistd share: options from a table, the line that says ready, and an exit status."""
+
+import atexit
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from twisted.application.service import MultiService
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    textFileLogObserver,
+)
+from twisted.python import usage
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
+
+from p2pchat.errors import P2PChatError
+from p2pchat.settings import Setting, Shape, resolve
+
+USAGE_STATUS = 2
+_log = Logger()
+
+
+class TableOptions(usage.Options):
+    """Options of a twistd program as its table of settings says; `chosen` has them all after parsing.
+
+    A subclass sets `program` and `table`; twistd reads the flags, and `settings.resolve` adds environment, file and
+    defaults.
+    """
+
+    program: ClassVar[str]
+    table: ClassVar[Sequence[Setting]]
+    optFlags: ClassVar[list[list[str | None]]]
+    optParameters: ClassVar[list[list[str | None]]]
+
+    def __init_subclass__(cls) -> None:
+        shown = {each.name: f"{each.meaning}{_default(each)}" for each in cls.table}
+        cls.optFlags = [[each.name, None, shown[each.name]] for each in cls.table if each.shape is Shape.SWITCH]
+        cls.optParameters = [
+            [each.name, None, None, shown[each.name]] for each in cls.table if each.shape is not Shape.SWITCH
+        ]
+
+    def __init__(self) -> None:
+        self.chosen: dict[str, Any] = {}
+        self._repeatable = {each.name for each in self.table if each.shape is Shape.MANY}
+        super().__init__()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Gather what is given several times, where Twisted would keep the last."""
+        if key in self._repeatable:
+            value = [*(self.get(key) or ()), value]
+        super().__setitem__(key, value)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """As Twisted's, but what is wrong ends with one line and status 2."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            sys.stderr.write(f"{self.program}: {error}\n")
+            raise SystemExit(USAGE_STATUS) from error
+
+    def parseArgs(self, *rest: str) -> None:
+        """Nothing but options is understood."""
+        if rest:
+            raise usage.UsageError(f"{rest[0]!r} is no option; see --help.")
+
+    def postOptions(self) -> None:
+        """Add what the environment, the file and the defaults say."""
+        given = {each.name: self[each.name] for each in self.table if self[each.name] not in (None, 0)}
+        try:
+            self.chosen = resolve(self.table, given, os.environ)
+        except P2PChatError as error:
+            raise usage.UsageError(str(error)) from error
+
+
+def _default(setting: Setting) -> str:
+    return "" if setting.default in (None, False, ()) else f" (default {setting.default})"
+
+
+class Program(MultiService):
+    """What a plugin's makeService returns: twistd's log, without the lines that only a developer wants.
+
+    Args:
+        options: as twistd has parsed them; `--logger` and `--syslog` are left to twistd.
+    """
+
+    def __init__(self, options: TableOptions) -> None:
+        super().__init__()
+        self._twistd = options.parent
+
+    def setServiceParent(self, parent: Any) -> None:
+        """The parent is twistd's application: give it the log before it opens its own."""
+        super().setServiceParent(parent)
+        if isinstance(parent, Componentized) and self._twistd is not None and not self._twistd.get("syslog"):
+            parent.setComponent(ILogObserver, observer(self._twistd["logfile"], bool(self._twistd["nodaemon"])))
+
+
+def observer(path: str | None, foreground: bool) -> ILogObserver:
+    """Writes everything from level info on to where twistd's options say."""
+    if path == "-" or (foreground and not path):
+        written = textFileLogObserver(sys.stdout)
+    else:
+        written = textFileLogObserver(LogFile.fromFullPath(path or "twistd.log"))
+    return FilteringLogObserver(written, [LogLevelFilterPredicate(LogLevel.info)])
+
+
+def announce(line: str) -> None:
+    """Print a line where twistd's log does not catch it, flushed; and say it in the log, which a daemon has alone."""
+    _log.info("{line}", line=line)
+    if sys.__stdout__ is not None and not sys.__stdout__.closed:
+        sys.__stdout__.write(f"{line}\n")
+        sys.__stdout__.flush()
+
+
+def give_up(reactor: Any, program: str, error: P2PChatError) -> None:
+    """Say in one line why the program cannot go on, and end it with the error's exit status.
+
+    twistd swallows SystemExit in a running reactor, and removes its pid file only after that: hence so late.  The line
+    is the last one, so that whoever started the program finds it.
+    """
+    _log.error("{program} cannot go on: {error}", program=program, error=str(error))
+    atexit.register(end, f"{program}: {error}", error.exit_status)
+    if reactor.running:
+        reactor.stop()
+    else:
+        reactor.callWhenRunning(reactor.stop)
+
+
+def end(line: str, status: int) -> None:
+    """The last thing that this process does."""
+    if sys.__stderr__ is not None and not sys.__stderr__.closed:
+        sys.__stderr__.write(f"{line}\n")
+    for stream in (sys.__stdout__, sys.__stderr__, sys.stdout):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    os._exit(status)

@@ -1,0 +1,1 @@
+"""AMP and TLS: everything that no single part owns."""

@@ -1,0 +1,133 @@
+"""The live, trusted links of one program: which to use for a node, and which to cut."""
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from p2pchat.crypto.certificates import Certificate
+from p2pchat.crypto.noderecord import NodeRecord
+from p2pchat.errors import Busy
+from p2pchat.identifiers import Address, Identifier
+from p2pchat.wire.connection import Link, Peer, Role
+
+MAX_LINKS_PER_NODE = 8
+MAX_LINKS = 20_000
+REDUNDANT_SECONDS = 30.0
+"""How long a second link between the same two nodes stays after its last call."""
+QUIET_LOOK_SECONDS = 0.02
+ORDER_LABEL = b"EXPORTER-p2pchat-link-order"
+
+
+class Links:
+    """Registry of links, whoever opened them.
+
+    Two nodes that dial each other at the same moment have two links.  Both stay, so that no call is lost; both ends
+    use the one whose TLS exporter is lower, and the other is closed once it has been without calls for a while.
+
+    `met` is told the record of each node that proved itself, `lost` the identifier of a node whose last link is gone.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.met: list[Callable[[NodeRecord], None]] = []
+        self.lost: list[Callable[[Identifier], None]] = []
+        self._clock = clock
+        self._nodes: dict[Identifier, dict[Link, bytes]] = {}
+        self._peers: dict[Link, Peer] = {}
+        self._tidying: IDelayedCall | None = None
+
+    def add(self, peer: Peer) -> None:
+        """Count on this link from now on.
+
+        Raises:
+            Busy: there are too many of its kind.
+        """
+        link = peer.link
+        if len(self._peers) >= MAX_LINKS:
+            raise Busy("This program has too many connections. Try another node.")
+        if peer.role is Role.NODE and peer.identifier is not None and peer.record is not None:
+            ours = self._nodes.setdefault(peer.identifier, {})
+            if len(ours) >= MAX_LINKS_PER_NODE:
+                raise Busy("There are too many connections between these two nodes.")
+            ours[link] = link.exporter(ORDER_LABEL)
+            if len(ours) > 1:
+                self._tidy_later()
+        self._peers[link] = peer
+        link.when_lost(self._forget)
+        if peer.record is not None and link.usable:
+            # After this turn: an accepted node must have read our HELLO before it is asked anything.
+            self._clock.callLater(0, self._tell_met, link, peer.record)
+
+    def to(self, node: Identifier) -> Link | None:
+        """The link to use for this node; None without a usable one."""
+        usable = [(order, id(link), link) for link, order in self._nodes.get(node, {}).items() if link.usable]
+        return min(usable)[2] if usable else None
+
+    def at(self, address: Address) -> NodeRecord | None:
+        """The node with which we are connected and that has this ring address."""
+        for peer in self._peers.values():
+            if peer.record is not None and peer.record.ring_address == address and peer.link.usable:
+                return peer.record
+        return None
+
+    def peers(self) -> list[Peer]:
+        """Everybody whom we are connected with."""
+        return list(self._peers.values())
+
+    def nodes(self) -> list[Identifier]:
+        """The nodes that we are connected with."""
+        return [node for node in self._nodes if self.to(node) is not None]
+
+    def recheck(self, evicted: Callable[[Certificate], bool]) -> list[Peer]:
+        """Cut every link whose certificates are evicted by now; who was cut."""
+        cut = [peer for peer in self._peers.values() if any(map(evicted, peer.certificates))]
+        for peer in cut:
+            peer.link.abort("It was evicted from the ring.")
+        return cut
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until no call is under way on any link, at most so many seconds."""
+        end = self._clock.seconds() + seconds
+        while self._clock.seconds() < end and not all(link.idle for link in self._peers):
+            waited: Deferred[None] = Deferred()
+            self._clock.callLater(QUIET_LOOK_SECONDS, waited.callback, None)
+            await waited
+
+    def close(self) -> None:
+        """Hang up everywhere, after what was written."""
+        if self._tidying is not None and self._tidying.active():
+            self._tidying.cancel()
+        for link in list(self._peers):
+            link.close()
+
+    def _tell_met(self, link: Link, record: NodeRecord) -> None:
+        if link in self._peers:
+            for tell in list(self.met):
+                tell(record)
+
+    def _forget(self, link: Link) -> None:
+        peer = self._peers.pop(link, None)
+        if peer is None or peer.identifier is None or peer.identifier not in self._nodes:
+            return
+        ours = self._nodes[peer.identifier]
+        ours.pop(link, None)
+        if not ours:
+            del self._nodes[peer.identifier]
+            for tell in list(self.lost):
+                tell(peer.identifier)
+
+    def _tidy_later(self) -> None:
+        if self._tidying is None or not self._tidying.active():
+            self._tidying = self._clock.callLater(REDUNDANT_SECONDS, self._tidy)
+
+    def _tidy(self) -> None:
+        """Close links that neither end uses any more."""
+        more = False
+        for node, ours in list(self._nodes.items()):
+            best = self.to(node)
+            for link in list(ours):
+                if link is not best and link.usable and link.idle:
+                    link.close()
+            more = more or len(ours) > 1
+        if more:
+            self._tidy_later()

@@ -1,0 +1,1 @@
+"""Real processes on loopback: nodes, agents and the p2pchat command, as people start them."""

@@ -1,0 +1,101 @@
+"""Waiting for as few members as the purpose needs, and for no longer than a trial may last."""
+
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.errors import Moving, NoQuorum, TryElsewhere, UnknownOutcome
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.asking import QUORUM_SECONDS, Asking, Replies, Trial
+from p2pchat.replication.requests import AskReply, AskRequest, Reply, Request
+from p2pchat.simulation.clock import HeapClock
+
+ME, NEAR, FAR, DEAD = (Identifier(each) for each in range(4))
+REPLY = AskReply((), None)
+
+
+class AskingCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = HeapClock()
+        self.delays = {NEAR: 0.1, FAR: 0.6}
+        self.asking = Asking(ME, self.answer, self.call, self.clock, Random(1), lambda node: node in self.delays)
+
+    async def answer(self, caller: Identifier, request: Request) -> Reply:
+        return REPLY
+
+    async def call(self, node: Identifier, command: Any, /, *, timeout: float = 5.0, **given: Any) -> dict[str, Any]:
+        answered: Deferred[dict[str, Any]] = Deferred()
+        if node in self.delays and self.delays[node] <= timeout:
+            self.clock.callLater(self.delays[node], answered.callback, {"reply": REPLY})
+        else:
+            self.clock.callLater(timeout, answered.errback, TryElsewhere("no answer"))
+        return await answered
+
+    def several(self, enough: int, linger: float = 0.0, nodes: tuple[Identifier, ...] = (ME, NEAR, FAR, DEAD)) -> Any:
+        """Seconds until it returned, and who had answered."""
+        results: list[Replies] = []
+        work = self.asking.several(nodes, AskRequest(0), 2.0, lambda replies: len(replies) >= enough, linger)
+        Deferred.fromCoroutine(work).addCallback(results.append)
+        begin = self.clock.seconds()
+        self.assertTrue(self.clock.run_while(lambda: not results, 60.0))
+        return round(self.clock.seconds() - begin, 3), {node for node, reply in results[0].items() if reply}
+
+
+class SeveralTests(AskingCase):
+    def test_enough_is_enough(self) -> None:
+        self.assertEqual(self.several(2), (0.1, {ME, NEAR}))
+
+    def test_lingering_waits_for_the_living_only(self) -> None:
+        self.assertEqual(self.several(2, linger=1.0), (0.6, {ME, NEAR, FAR}))
+        self.assertEqual(self.several(2, linger=0.25), (0.25, {ME, NEAR}))
+
+    def test_the_silent_cost_the_whole_time_when_they_are_needed(self) -> None:
+        self.assertEqual(self.several(4), (2.0, {ME, NEAR, FAR}))
+
+    def test_all_that_answered_end_the_wait(self) -> None:
+        self.assertEqual(self.several(9, nodes=(NEAR, FAR)), (0.6, {NEAR, FAR}))
+
+    def test_stopping_ends_every_wait_and_leaves_no_timer(self) -> None:
+        results: list[Any] = []
+        work = self.asking.several((FAR,), AskRequest(0), 2.0, lambda replies: False, 1.0)
+        Deferred.fromCoroutine(work).addBoth(results.append)
+        self.asking.pause(5.0).addBoth(results.append)
+        self.asking.stop()
+        self.assertEqual(results, [{}, None])
+        self.clock.advance(2.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class TrialTests(AskingCase):
+    def test_without_a_majority_it_ends_soon(self) -> None:
+        trial = Trial(self.asking, 10.0, "It")
+        self.clock.advance(QUORUM_SECONDS - 0.1)
+        trial.check()
+        self.assertLess(trial.seconds(), 0.2)
+        self.clock.advance(0.2)
+        self.assertRaises(NoQuorum, trial.check)
+
+    def test_a_majority_that_moves_is_waited_for(self) -> None:
+        trial = Trial(self.asking, 10.0, "It")
+        for _ in range(9):
+            self.clock.advance(1.0)
+            trial.heard(3, 3)
+            trial.check()
+        self.clock.advance(1.0)
+        trial.heard(3, 3)
+        self.assertRaises(Moving, trial.check)
+
+    def test_what_left_is_tried_to_the_end(self) -> None:
+        trial = Trial(self.asking, 10.0, "It")
+        trial.sent = True
+        self.clock.advance(9.9)
+        trial.check()
+        self.clock.advance(0.2)
+        self.assertRaises(UnknownOutcome, trial.check)
+
+    def test_a_stopping_node_gives_up(self) -> None:
+        trial = Trial(self.asking, 10.0, "It")
+        self.asking.stop()
+        self.assertRaises(TryElsewhere, trial.check)

@@ -1,0 +1,86 @@
+"""When members change: growth, repair, shrinking, better places."""
+
+from collections.abc import Sequence
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.configuration import Configuration
+from p2pchat.replication.plan import View, Walks, next_members, target_size
+
+NOW = 1000.0
+
+
+def nodes(*numbers: int) -> tuple[Identifier, ...]:
+    return tuple(Identifier(number) for number in numbers)
+
+
+def plan(
+    members: Sequence[int], walk: Sequence[int], young: Sequence[int] = (), lost_for: float = 20.0
+) -> tuple[Identifier, ...] | None:
+    """`young` nodes have been there for a second, other live ones for 1,000; the rest has been lost."""
+    live_since = {Identifier(node): NOW - (1.0 if node in young else 1000.0) for node in walk}
+    lost_since = {Identifier(member): NOW - lost_for for member in members if member not in walk}
+    view = View(NOW, live_since, lost_since, repair_after=15.0)
+    return next_members(Configuration(3, nodes(*sorted(members))), nodes(*walk), view, replicas=4)
+
+
+class TargetTests(SynchronousTestCase):
+    def test_odd_and_at_most_what_lives(self) -> None:
+        self.assertEqual([target_size(live, 4) for live in range(1, 8)], [1, 1, 3, 3, 5, 5, 5])
+        self.assertEqual([target_size(9, replicas) for replicas in (0, 2, 4, 6)], [1, 3, 5, 7])
+
+
+class GrowthTests(SynchronousTestCase):
+    def test_two_nodes_move_nothing(self) -> None:
+        self.assertIsNone(plan([1], [1, 2]))
+
+    def test_one_to_three_to_five_with_the_nearest(self) -> None:
+        self.assertEqual(plan([3], [1, 2, 3, 4, 5]), nodes(1, 2, 3))
+        self.assertEqual(plan([1, 2, 3], [3, 4, 5, 1, 2]), nodes(1, 2, 3, 4, 5))
+
+    def test_newcomers_wait_until_they_have_answered_for_a_while(self) -> None:
+        self.assertIsNone(plan([1], [1, 2, 3], young=[3]))
+
+    def test_four_nodes_hold_three_copies(self) -> None:
+        self.assertIsNone(plan([1, 2, 3], [1, 2, 3, 4]))
+
+
+class RepairTests(SynchronousTestCase):
+    def test_a_lost_member_is_replaced(self) -> None:
+        self.assertEqual(plan([1, 2, 3, 4, 5], [1, 2, 3, 4, 6]), nodes(1, 2, 3, 4, 6))
+
+    def test_not_before_its_time(self) -> None:
+        self.assertIsNone(plan([1, 2, 3, 4, 5], [1, 2, 3, 4, 6], lost_for=14.0))
+
+    def test_without_newcomers_five_go_on_with_four(self) -> None:
+        self.assertIsNone(plan([1, 2, 3, 4, 5], [1, 2, 3, 4]))
+
+    def test_five_shrink_to_three_when_exactly_those_are_left(self) -> None:
+        self.assertEqual(plan([1, 2, 3, 4, 5], [1, 2, 3]), nodes(1, 2, 3))
+
+    def test_three_never_shrink(self) -> None:
+        self.assertIsNone(plan([1, 2, 3], [1, 2]))
+
+    def test_a_minority_does_nothing(self) -> None:
+        self.assertIsNone(plan([1, 2, 3, 4, 5], [1, 2, 6, 7, 8]))
+
+    def test_one_of_two_lost_is_replaced_when_one_is_there(self) -> None:
+        self.assertEqual(plan([1, 2, 3, 4, 5], [1, 2, 3, 6]), nodes(1, 2, 3, 5, 6))
+
+
+class PlaceTests(SynchronousTestCase):
+    def test_better_places_a_minority_at_a_time(self) -> None:
+        self.assertEqual(plan([3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7]), nodes(1, 2, 3, 4, 5))
+        self.assertEqual(plan([3, 4, 5, 6, 7], [1, 2, 8, 3, 4, 5, 6, 7]), nodes(1, 2, 3, 4, 5))
+
+    def test_young_nodes_replace_nobody(self) -> None:
+        self.assertIsNone(plan([2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], young=[1]))
+
+
+class WalkTests(SynchronousTestCase):
+    def test_walks_begin_at_the_point_and_go_round(self) -> None:
+        walks = Walks(nodes(30, 10, 20), 2)
+        self.assertEqual(walks.walk(walks.place(Identifier(10))), nodes(10, 20))
+        self.assertEqual(walks.walk(walks.place(Identifier(25))), nodes(30, 10))
+        self.assertEqual(walks.walk(walks.place(Identifier(31))), nodes(10, 20))

@@ -1,0 +1,208 @@
+"""Planted bugs: each breaks one rule of the slot protocol, and the simulator must notice it.
+
+The first nine are those of Etna-like designs that lose or double records; without them the same seeds are faultless.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from p2pchat.identifiers import Identifier
+from p2pchat.replication import configuration as configurations
+from p2pchat.replication import inventory as inventories
+from p2pchat.replication import learning, sets
+from p2pchat.replication.acceptor import Acceptor
+from p2pchat.replication.configuration import Configuration, Keep, SlotRecord, State, activated
+from p2pchat.replication.coordinator import Coordinator
+from p2pchat.replication.election import Election
+from p2pchat.replication.requests import CopyReply, CopyRequest, MarkRequest, SetReply, Status
+from p2pchat.replication.setkeeper import SetKeeper
+from p2pchat.replication.store import Store
+from p2pchat.replication.uset import ItemState
+from p2pchat.simulation import mail, names
+from p2pchat.simulation.disk import MemoryStore
+from p2pchat.simulation.report import Outcome
+from p2pchat.simulation.world import Machine, World
+
+Change = tuple[Any, str, Any]
+"""An object, its attribute, and what stands there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One planted bug.
+
+    Attributes:
+        within: it is noticed within the seeds from 1 to this one.
+        known: a seed that noticed it, tried first.
+    """
+
+    name: str
+    simulate: Callable[[int], Outcome]
+    within: int
+    known: Sequence[int]
+    changes: Sequence[Change]
+
+
+def any_epoch(self: Any, store: Store, place: Any, epoch: int) -> None:
+    """Serve whatever epoch the asker believes in."""
+
+
+def serves_sealed(self: SlotRecord, epoch: int) -> bool:
+    return self.votes(epoch)
+
+
+def not_sealed(record: SlotRecord) -> SlotRecord:
+    return record
+
+
+def copy_unsealed(self: inventories.Inventory, store: Store, request: CopyRequest) -> CopyReply:
+    registers, room = self._copied_registers(store, request.registers)
+    return CopyReply(registers, self._copied_items(store, request.items, room, bool(registers)))
+
+
+def joined_without_pull(
+    record: SlotRecord | None, slot: int, decided: Configuration, me: Identifier
+) -> tuple[SlotRecord, Keep]:
+    if record is not None and record.votes(decided.epoch - 1):
+        return activated(SlotRecord(slot, decided, State.LEARN, True)), Keep.SETTLE
+    return SlotRecord(slot, decided, State.LEARN, False), Keep.CLEAR
+
+
+def one_is_a_majority(configuration: Configuration) -> int:
+    return 1
+
+
+def own_proposal_only(
+    self: Election, members: tuple[Identifier, ...], granted: list[int], replies: Any
+) -> dict[tuple[Identifier, ...], list[int]]:
+    return {members: granted} if granted else {}
+
+
+def agreed_at_once(self: Coordinator, configuration: Configuration, answers: Any, newest: Any) -> bool:
+    return True
+
+
+def agreed_in_any_epoch(self: Coordinator, configuration: Configuration, answers: Any, newest: Any) -> bool:
+    agreeing = [ballot for ballot, _ in answers if ballot == newest]
+    return len(agreeing) >= configurations.majority(len(configuration.members))
+
+
+async def slow_read(self: Coordinator, key: Any, timeout: float) -> Any:
+    return await self.change(key, lambda value: value, b"", timeout)
+
+
+class ForgettingWorld(World):
+    """A node whose disk is lost in a crash comes back with an empty one and its old name."""
+
+    def crash(self, number: int) -> None:
+        machine = self.machines[number]
+        forgets = machine.life is not None and self.keeps_majorities(machine.node)
+        super().crash(number)
+        if forgets:
+            self.machines[number] = forgetful = Machine(machine.node, MemoryStore(self.scene.slots), founder=False)
+            forgetful.lives = machine.lives
+
+
+class RollingBackWorld(World):
+    """A node that crashes comes back with the disk of its last start, as from an image of a virtual machine."""
+
+    def start(self, number: int) -> None:
+        machine = self.machines[number]
+        if machine.life is None:
+            self.images[machine.node] = machine.store.copy()
+        super().start(number)
+
+    def crash(self, number: int) -> None:
+        super().crash(number)
+        machine = self.machines[number]
+        if machine.node in self.images:
+            machine.store = self.images[machine.node].copy()
+
+    @property
+    def images(self) -> dict[Identifier, MemoryStore]:
+        images: dict[Identifier, MemoryStore] = vars(self).setdefault("_images", {})
+        return images
+
+
+def stored_by_one(self: sets.SetCoordinator, replies: Any, configuration: Configuration) -> bool:
+    return any(reply is not None and reply.status is Status.OK for reply in replies.values())
+
+
+def set_of_sealed(self: SetKeeper, store: Store, point: Identifier, epoch: int) -> SetReply | None:
+    record = self._ground.record(store, self._ground.slot_of(point))
+    if record is not None and record.votes(epoch):
+        return None
+    return SetReply(Status.WRONG_EPOCH, None if record is None else record.newest)
+
+
+def buried_when_marked(self: SetKeeper, store: Store, request: MarkRequest) -> SetReply:
+    """The tombstone of one member spreads before a majority took the removal."""
+    reply = mark(self, store, request)
+    if reply.status is Status.OK:
+        for item_id in request.ids:
+            held = store.item(request.point, item_id)
+            if held is not None and not held.state.is_tombstone:
+                store.put_item(request.point, held.buried(ItemState.ACKNOWLEDGED))
+    return reply
+
+
+mark = SetKeeper.mark
+
+
+def first_list_only(replies: Any, after: bytes) -> Any:
+    first = next(iter(replies.items()))
+    return union(dict([first]), after)
+
+
+union = sets._union
+
+
+def any_key(self: SetKeeper, store: Store, point: Identifier, kind: int) -> bytes | None:
+    """Fences are not tested."""
+    return None
+
+
+NAMES = (
+    Mutant("no epoch test", names.simulate, 50, (5,), [(Acceptor, "_other_epoch", any_epoch)]),
+    Mutant("serves while sealed", names.simulate, 100, (22,), [(SlotRecord, "serves", serves_sealed)]),
+    Mutant(
+        "never seals",
+        names.simulate,
+        100,
+        (22,),
+        [(inventories, "sealed", not_sealed), (inventories.Inventory, "copy", copy_unsealed)],
+    ),
+    Mutant("disk lost, identity kept", names.simulate, 50, (5,), [(names, "World", ForgettingWorld)]),
+    Mutant("disk rolled back", names.simulate, 50, (4,), [(names, "World", RollingBackWorld)]),
+    Mutant("member skips its pull", names.simulate, 100, (13,), [(configurations, "_joined", joined_without_pull)]),
+    Mutant(
+        "pulls from one old member", names.simulate, 1000, (203,), [(learning, "needed_sources", one_is_a_majority)]
+    ),
+    Mutant(
+        "ignores an accepted configuration", names.simulate, 1500, (723,), [(Election, "_proposals", own_proposal_only)]
+    ),
+    Mutant(
+        "failed conditions are not written back",
+        names.simulate,
+        500,
+        (154,),
+        [(Coordinator, "_is_agreed", agreed_at_once), (Coordinator, "read", slow_read)],
+    ),
+    Mutant(
+        "agreement of an earlier epoch",
+        names.simulate,
+        3000,
+        (2941,),
+        [(Coordinator, "_is_agreed", agreed_in_any_epoch)],
+    ),
+)
+MAIL = (
+    Mutant("stored by one member", mail.simulate, 50, (10,), [(sets.SetCoordinator, "_has_majority", stored_by_one)]),
+    Mutant("sealed member accepts items", mail.simulate, 100, (5,), [(SetKeeper, "_other_epoch", set_of_sealed)]),
+    Mutant("minority's tombstone spreads", mail.simulate, 200, (25,), [(SetKeeper, "mark", buried_when_marked)]),
+    Mutant("no union at fetch", mail.simulate, 50, (3,), [(sets, "_union", first_list_only)]),
+    Mutant("no union at pull", mail.simulate, 200, (32,), [(learning, "needed_sources", one_is_a_majority)]),
+    Mutant("fences are not tested", mail.simulate, 50, (2,), [(SetKeeper, "_value", any_key)]),
+    Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "World", ForgettingWorld)]),
+)

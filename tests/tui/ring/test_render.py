@@ -1,0 +1,62 @@
+"""The circle shows each node where it is, and names what the selected one points to."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.tui.ring import render
+from p2pchat.tui.ring.model import Model, Snapshot
+from tests.tui.chat.test_render import plain
+from tests.tui.ring.test_model import row
+
+ROWS = [
+    row("00000000", predecessor="c0000000", successors=["40000000", "80000000", "c0000000"], fingers=["80000000"]),
+    row("40000000"),
+    row("80000000", "dead"),
+    row("c0000000", "suspected"),
+]
+USERS = [{"user": "alice", "owner": "00000000"}, {"user": "b\x1bob", "owner": "40000000"}]
+MODEL = Model().seen(Snapshot.of(ROWS, USERS, "10:00:00"))
+
+
+class CircleTests(SynchronousTestCase):
+    def lines(self, columns: int = 60, rows: int = 20) -> list[str]:
+        return [plain(line) for line in render.circle(MODEL, columns, rows)]
+
+    def test_it_fills_the_given_size_exactly(self) -> None:
+        for columns, rows in ((60, 20), (120, 45), (20, 5), (3, 1)):
+            lines = self.lines(columns, rows)
+            self.assertEqual(len(lines), rows)
+            self.assertEqual({len(line) for line in lines}, {columns})
+
+    def test_a_quarter_further_is_a_quarter_clockwise(self) -> None:
+        lines = self.lines()
+        where = {name: next(at for at, line in enumerate(lines) if name in line) for name in ("00000000", "80000000")}
+        self.assertLess(where["00000000"], 3)
+        self.assertGreater(where["80000000"], 16)
+        right, left = (next(line.index(name) for line in lines if name in line) for name in ("40000000", "c0000000"))
+        self.assertGreater(right, 30)
+        self.assertLess(left, 10)
+
+    def test_states_have_signs_and_pointers_have_names(self) -> None:
+        text = "\n".join(self.lines())
+        self.assertIn("● 40000000 s1", text)
+        self.assertIn("s2", text)
+        self.assertIn("c0000000 p s3 ◐", text)
+        self.assertIn("2 of 4 nodes", text)
+
+    def test_many_nodes_do_not_bury_the_circle_in_names(self) -> None:
+        many = Model().seen(Snapshot.of([row(f"{number:04x}0000") for number in range(0, 65536, 512)], [], "1"))
+        text = "\n".join(plain(line) for line in render.circle(many, 80, 30))
+        self.assertEqual(text.count("0000"), 2)
+
+
+class SideTests(SynchronousTestCase):
+    def test_the_selected_node_is_described(self) -> None:
+        text = "\n".join(plain(line) for line in render.details(MODEL))
+        for part in ("node 00000000", "predecessor c0000000", "successors 40000000 80000000", "users 1", "backups 2"):
+            self.assertIn(part, text)
+        self.assertIn("alice", text)
+        self.assertIn("bob → 40000000", text)
+
+    def test_the_bar_says_when_and_what_is_wrong(self) -> None:
+        self.assertIn("10:00:00 now", plain(render.bar(MODEL)))
+        self.assertIn("all copies there", plain(render.bar(MODEL)))

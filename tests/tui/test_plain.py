@@ -1,0 +1,49 @@
+"""The chat by lines: what is typed reaches the agent, what happens is one line."""
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.client import commands
+from p2pchat.errors import P2PChatError, TryElsewhere
+from p2pchat.tui.plain import Plain
+from tests.tui.chat.test_controller import Agent, message
+
+
+class PlainTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = MemoryReactorClock()
+        self.agent = Agent(self.clock)
+        self.said: list[str] = []
+        self.left: list[P2PChatError | None] = []
+        self.plain = Plain(self.agent.connect, self.clock, self.said.append, self.left.append)
+        self.plain.start()
+
+    def test_it_says_who_one_is(self) -> None:
+        self.assertEqual(self.said[-1], "You are me, session active.")
+
+    def test_a_chat_is_opened_and_a_text_is_sent(self) -> None:
+        self.agent.messages = [message("1", "two\nlines\x1b[2J")]
+        self.plain.typed("/msg bob")
+        self.assertEqual(self.said[-1], "From bob, 03:04, received: two / lines[2J")
+        self.plain.typed("hello")
+        sent = [arguments for command, arguments in self.agent.asked if command is commands.Send]
+        self.assertEqual((sent[0]["to"], sent[0]["text"]), ("bob", "hello"))
+
+    def test_each_event_is_one_line(self) -> None:
+        self.agent.push(event="message", chat="bob", **message("2", "hi"))
+        self.agent.push(event="receipt", id="1", to="bob", state="delivered")
+        self.agent.push(event="presence", user="bob", presence="offline")
+        self.assertEqual(
+            self.said[-3:], ["From bob, 03:04, received: hi", "Message to bob: delivered", "bob is offline"]
+        )
+
+    def test_a_reason_is_said(self) -> None:
+        self.plain.typed("to nobody")
+        self.assertIn("no chat is open", self.said[-1])
+        self.agent.failures[commands.History] = TryElsewhere("No node reachable.")
+        self.plain.typed("/msg bob")
+        self.assertEqual(self.said[-1], "Error: No node reachable.")
+
+    def test_quit_leaves(self) -> None:
+        self.plain.typed("/quit")
+        self.assertEqual(self.left, [None])

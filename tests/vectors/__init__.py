@@ -1,0 +1,1 @@
+"""Stored keys and records that every later version must read."""
