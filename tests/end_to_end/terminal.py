@@ -33,7 +33,8 @@ class Terminals:
         program = shlex.join([sys.executable, "-P", "-m", "p2pchat.cli.main", *words])
         # tmux now and then forgets the status of a program whose terminal closed before it was waited for.
         status = self._folder / f"{name}.status"
-        program = f"{program}; echo $? > {shlex.quote(f'{status}.part')}; mv {shlex.quote(f'{status}.part')} {shlex.quote(str(status))}"
+        part, whole = shlex.quote(f"{status}.part"), shlex.quote(str(status))
+        program = f"{program}; echo $? > {part}; mv {part} {whole}"
         size = ["-x", str(columns), "-y", str(rows)]
         # In one command, so that the option holds before a program can end.
         self.run("new-session", "-d", "-s", name, *size, program, ";", "set-option", "-g", "remain-on-exit", "on")
