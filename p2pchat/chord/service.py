@@ -130,19 +130,20 @@ class ChordService(Service):
             running.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> "Deferred[Any]":
-        """Run a coroutine until it ends or the service does; what it raises is logged."""
+        """Run a coroutine until it ends or the service does; what it raises is logged, and None comes instead."""
         if not self.running:
             work.close()
             return Deferred()
         running = Deferred.fromCoroutine(work)
         self._running.add(running)
-        running.addErrback(self._say_why)
-        running.addBoth(lambda _: self._running.discard(running))
-        return running
+        return running.addBoth(self._ended, running)
 
-    def _say_why(self, failure: Failure) -> None:
-        if self.running and failure.check(CancelledError) is None:
-            self._log.failure("upkeep of the ring failed", failure)
+    def _ended(self, result: Any, running: "Deferred[Any]") -> Any:
+        self._running.discard(running)
+        failed = isinstance(result, Failure)
+        if failed and self.running and result.check(CancelledError) is None:
+            self._log.failure("upkeep of the ring failed", result)
+        return None if failed else result
 
     async def join(self, seeds: Iterable[Address] = ()) -> None:
         """Become a member of the ring; returns when we are one, and tries until then.  The service must run."""

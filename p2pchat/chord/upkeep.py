@@ -62,9 +62,9 @@ class Upkeep:
     def _carry_out(self, action: Action) -> None:
         match action:
             case Ask(node):
-                self._spawn(self._ask(node))
+                self._spawn(self._ask(node)).addCallback(lambda event: self.feed(event or Pended(node)))
             case Check(node):
-                self._spawn(self._check(node))
+                self._spawn(self._check(node)).addCallback(lambda event: self.feed(event or Failed(node)))
             case Tell(node):
                 self._spawn(self._tell(node))
             case Again():
@@ -73,20 +73,17 @@ class Upkeep:
                 # Without a successor the next tick looks for one, in the node table and at the seeds.
                 self._changed()
 
-    async def _ask(self, node: Identifier) -> None:
-        event: Event = Pended(node)
+    async def _ask(self, node: Identifier) -> Event:
         try:
             if self._table.state(node) is NodeState.DEAD:
                 raise TryElsewhere("The node did not answer a moment ago.")
             view = await self.ask_view(node)
-            event = Pended(node) if view is None else Answered(node, view)
+            return Pended(node) if view is None else Answered(node, view)
         except TryElsewhere:
             known = self._table.state(node)
             found = known if known is NodeState.DEAD else await self._watch.probe(node)
             # A node that only others reach can be nobody's successor here; the ring is a hint, so that costs time only.
-            event = Pended(node) if found is NodeState.READY else Failed(node)
-        finally:
-            self.feed(event)
+            return Pended(node) if found is NodeState.READY else Failed(node)
 
     async def ask_view(self, node: Identifier) -> View | None:
         """A node's view; None: pending.  TryElsewhere: it is not on the ring."""
@@ -100,13 +97,8 @@ class Upkeep:
         await self._spreading.fetch(node, [each for each in dict.fromkeys(named) if each not in self._table])
         return View(answer["predecessor"], tuple(answer["successors"]), answer["padding"])
 
-    async def _check(self, node: Identifier) -> None:
-        event: Event = Failed(node)
-        try:
-            found = await self._watch.probe(node)
-            event = Alive(node) if found in LIVE else Failed(node)
-        finally:
-            self.feed(event)
+    async def _check(self, node: Identifier) -> Event:
+        return Alive(node) if await self._watch.probe(node) in LIVE else Failed(node)
 
     async def _tell(self, node: Identifier) -> None:
         try:

@@ -29,8 +29,8 @@ SAID = frozenset({NodeState.JOINING, NodeState.READY, NodeState.LEAVING})
 """What a node may say of itself."""
 
 Changed: TypeAlias = Callable[[Identifier, NodeState | None, NodeState], None]
-Spawn: TypeAlias = Callable[[Any], object]
-"""Runs a coroutine by itself; what it raises is logged."""
+Spawn: TypeAlias = Callable[[Any], Deferred[Any]]
+"""Runs a coroutine by itself; gives what it returns, or None where it failed, which is logged."""
 
 
 class Watch:
@@ -126,23 +126,24 @@ class Watch:
         while self._queue and len(self._waiting) < AT_ONCE:
             node = next(iter(self._queue))
             del self._queue[node]
-            self._spawn(self.probe(node))
+            self.probe(node)
 
-    async def probe(self, node: Identifier) -> NodeState:
+    def probe(self, node: Identifier) -> Deferred[NodeState]:
         """See whether a node lives; SUSPECTED: not from here, but a witness reaches it."""
+        waiter: Deferred[NodeState] = Deferred()
         if node in self._waiting:
-            waiter: Deferred[NodeState] = Deferred()
             self._waiting[node].append(waiter)
-            return await waiter
-        self._waiting[node] = []
-        found = NodeState.DEAD
-        try:
-            found = await self._probe(node)
-        finally:
-            for waiter in self._waiting.pop(node):
-                waiter.callback(found)
-            self._go_on()
-        return found
+        else:
+            self._waiting[node] = [waiter]
+            # By callback and not in a `finally`: that would also run, and wake others, when an abandoned coroutine is
+            # collected as garbage.
+            self._spawn(self._probe(node)).addCallback(self._found, node)
+        return waiter
+
+    def _found(self, state: NodeState | None, node: Identifier) -> None:
+        for waiter in self._waiting.pop(node):
+            waiter.callback(NodeState.DEAD if state is None else state)
+        self._go_on()
 
     async def _probe(self, node: Identifier) -> NodeState:
         try:

@@ -150,11 +150,7 @@ class ActiveSession(MultiService):
 
     async def fetch(self) -> int:
         """Empty the mailbox; how many envelopes had to stay.  One fetch at a time."""
-        await self._fetching.acquire()
-        try:
-            return await self.mail.fetch()
-        finally:
-            self._fetching.release()
+        return await self._fetching.run(self.mail.fetch)
 
     def _take(self, messages: list[Incoming]) -> None:
         self.chat.take(messages)

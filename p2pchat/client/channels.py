@@ -137,16 +137,15 @@ class Channels(Service):
 
     async def _ensure_key(self, connected: Connected, end: float) -> None:
         """The other end's key; one question serves all messages that wait for it."""
+        if not connected.channel.knows_key:
+            await connected.asking.run(self._ask_key, connected, end)
+
+    async def _ask_key(self, connected: Connected, end: float) -> None:
         if connected.channel.knows_key:
             return
-        await connected.asking.acquire()
-        try:
-            if not connected.channel.knows_key:
-                clock = self._around.clock
-                asked = await call(connected.link, clock, AskChannelKey, timeout=max(0.0, end - clock.seconds()))
-                connected.channel.take_key(asked["key"])
-        finally:
-            connected.asking.release()
+        clock = self._around.clock
+        asked = await call(connected.link, clock, AskChannelKey, timeout=max(0.0, end - clock.seconds()))
+        connected.channel.take_key(asked["key"])
 
     # -- dialling
 

@@ -59,16 +59,17 @@ class Conversations:
     async def _write(self, active: ActiveSession, name: str, text: str, timeout: float) -> Line:
         """Into the outbox, in the order of the calls, also while the first one still waits for the ring."""
         lock = self._writing.setdefault(name, DeferredLock())
-        await lock.acquire()
         try:
-            await self._look_up(name, timeout)
-            line = active.chat.send(name, text)
+            line = await lock.run(self._write_next, active, name, text, timeout)
         finally:
-            lock.release()
             if not lock.waiting and not lock.locked:
                 self._writing.pop(name, None)
         self._people.watch_later(name)
         return line
+
+    async def _write_next(self, active: ActiveSession, name: str, text: str, timeout: float) -> Line:
+        await self._look_up(name, timeout)
+        return active.chat.send(name, text)
 
     async def _look_up(self, name: str, timeout: float) -> None:
         """Whoever is written to for the first time must exist, as far as the ring can tell now."""

@@ -1,6 +1,6 @@
 """The ways in and out of an account, one at a time: register, log in, recover, change the password, log out, delete."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
@@ -83,12 +83,9 @@ class Ways:
         await self._agent.end()
         return row
 
-    async def _alone(self, way: Callable[..., Awaitable[JSONObject]], *arguments: Any) -> JSONObject:
-        await self._entering.acquire()
-        try:
-            return await way(*arguments)
-        finally:
-            self._entering.release()
+    async def _alone(self, way: Callable[..., Coroutine[Any, Any, JSONObject]], *arguments: Any) -> JSONObject:
+        done: JSONObject = await self._entering.run(way, *arguments)
+        return done
 
     async def _wait_for_ring(self, timeout: float) -> None:
         await self._agent.gateway.connected(timeout)
