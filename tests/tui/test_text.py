@@ -24,6 +24,14 @@ class HarmlessTests(SynchronousTestCase):
     def test_towers_of_marks_are_cut(self) -> None:
         self.assertEqual(len(harmless("a" + "\u0301" * 500)), 1 + MAX_COMBINING)
 
+    def test_marks_without_a_combining_class_are_counted_too(self) -> None:
+        self.assertEqual(len(harmless("a" + "\u20dd" * 500)), 1 + MAX_COMBINING)
+        self.assertEqual(len(harmless("ก" + "\u0e31" * 500)), 1 + MAX_COMBINING)
+
+    def test_what_shows_nothing_hides_in_no_word(self) -> None:
+        for hidden in ("\u200d", "\u200c", "\u2060", "\u3164", "\u034f", "\ufe0e", "\U000e0101", "\U000e0041"):
+            self.assertEqual(harmless(f"bo{hidden}b"), "bob", hex(ord(hidden)))
+
     def test_a_line_of_64_kib_is_cut_into_lines(self) -> None:
         lines = harmless("x" * 65536).split("\n")
         self.assertEqual({len(line) for line in lines}, {MAX_LINE_CHARACTERS})
