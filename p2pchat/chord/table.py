@@ -51,10 +51,11 @@ class NodeTable:
 
     Args:
         verify: raises Misbehaved unless the record belongs to a node of our ring; called once for each record.
+        most: nodes that it holds.
     """
 
-    def __init__(self, verify: Callable[[NodeRecord], None]) -> None:
-        self._verify = verify
+    def __init__(self, verify: Callable[[NodeRecord], None], most: int = MAX_NODES) -> None:
+        self._verify, self._most = verify, most
         self._entries: dict[Identifier, _Entry] = {}  # in the order of their changes
         self._changes = 0
         self._live: list[Identifier] | None = None
@@ -82,7 +83,7 @@ class NodeTable:
         """
         known = self._entries.get(record.identifier)
         if known is None:
-            if len(self._entries) >= MAX_NODES and not self._drop_oldest_dead():
+            if len(self._entries) >= self._most and not self._drop_oldest_dead():
                 return False
             self._entries[record.identifier] = _Entry(record, proven, state, 0, now, now)
             self._changed(record.identifier)

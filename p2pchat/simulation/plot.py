@@ -6,15 +6,19 @@ from typing import Any
 
 WIDTH, HEIGHT, MARGIN = 640, 300, 60
 COLOURS = ("#1b6ca8", "#c8553d", "#4f8a4c", "#7a5195")
-NAMES = frozenset({"nodes", "p", "R", "virtual"})
+NAMES = frozenset({"nodes", "p", "R", "virtual", "seeds", "parts"})
 """Columns that an experiment varies; of the others each gets a panel."""
 
 
 def drawing(rows: Sequence[dict[str, Any]]) -> str:
-    """The SVG of all rows; rows without a varied column or without systems give an empty drawing."""
+    """The SVG of all rows; rows without a varied column give an empty drawing."""
     across = next((key for row in rows for key in row if key in NAMES), None)
-    columns = [key for key in (rows[0] if rows else {}) if key not in NAMES and key != "system"]
-    panels = [] if across is None else [_panel(rows, across, key, i) for i, key in enumerate(columns)]
+    columns = list(dict.fromkeys(key for row in rows for key in row if key not in NAMES and key != "system"))
+    panels = (
+        []
+        if across is None
+        else [_panel([row for row in rows if key in row], across, key, i) for i, key in enumerate(columns)]
+    )
     height = max(1, len(panels)) * HEIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif"'
@@ -38,8 +42,8 @@ def _panel(rows: Sequence[dict[str, Any]], across: str, column: str, place: int)
     parts.append(f'<text x="{MARGIN - 6}" y="{y(highest) + 4:.1f}" text-anchor="end">{highest:g}</text>')
     parts.append(f'<text x="{MARGIN - 6}" y="{bottom:.1f}" text-anchor="end">0</text>')
     parts.append(f'<text x="{MARGIN}" y="16">{escape(column)} against {escape(across)}</text>')
-    for i, system in enumerate(dict.fromkeys(str(row["system"]) for row in rows)):
-        points = [(float(row[across]), float(row[column])) for row in rows if row["system"] == system]
+    for i, system in enumerate(dict.fromkeys(str(row.get("system", "")) for row in rows)):
+        points = [(float(row[across]), float(row[column])) for row in rows if row.get("system", "") == system]
         line = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in sorted(points))
         colour = COLOURS[i % len(COLOURS)]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')

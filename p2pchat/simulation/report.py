@@ -77,9 +77,14 @@ class LoggedFailures:
         if (failure := event.get("log_failure")) is not None:
             self._texts.append(f"logged: {formatEvent(event)}: {failure.getTraceback()}")
 
+    def taken(self) -> list[str]:
+        """What was logged since the last time."""
+        texts, self._texts = self._texts, []
+        return texts
+
     def added_to(self, outcome: Outcome) -> Outcome:
         """The outcome with what was logged since the last time."""
-        texts, self._texts = self._texts, []
+        texts = self.taken()
         return replace(outcome, violations=outcome.violations + len(texts), story=(*outcome.story, *texts))
 
 

@@ -14,19 +14,20 @@ from p2pchat.chord.table import unpack
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, TryElsewhere
 from p2pchat.identifiers import Identifier
+from p2pchat.simulation.mesh import Mesh
+from p2pchat.simulation.papers import Papers
 from p2pchat.wire.connection import Link, call
-from tests.chord.mesh import Mesh, admissions
 
-ADMITTED = admissions(3)
+PAPERS = Papers("locator")
 
 
 class LocatorTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.mesh = Mesh(ADMITTED)
+        self.mesh = Mesh(PAPERS, 3)
         self.addCleanup(self.mesh.stop)
         for number in (1, 2, 3):
             self.mesh.start(number, founder=number == 1)
-        self.mesh.seconds_until_agreed()
+        self.mesh.seconds_until(self.mesh.agreed, 60.0)
         self.asked, self.caller = self.mesh.nodes[1], self.mesh.nodes[2]
         server = Link(self.mesh.clock, [ChordLocator(self.asked.service, self.caller.identifier)])
         self.link = Link(self.mesh.clock, [])

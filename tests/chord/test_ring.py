@@ -27,7 +27,7 @@ from p2pchat.chord.ring import (
 )
 from p2pchat.identifiers import Identifier
 from p2pchat.simulation.invariants import violations
-from tests.chord.world import MakeRing, RingWorld
+from p2pchat.simulation.ringworld import MakeRing, RingWorld
 
 
 def ids(*points: int) -> tuple[Identifier, ...]:
@@ -311,7 +311,8 @@ def run(make: MakeRing, seed: int, events: int = 120) -> tuple[RingWorld, bool]:
     length, points = 2 + seed % 2, random.choice((16, 32, 64))
     start = random.sample(range(points), length + 1 + random.randrange(3))
     world = RingWorld.ideal(start, length, random, make)
-    world.run(events, points)
+    world.points = points
+    world.run(events)
     return world, world.settle()
 
 

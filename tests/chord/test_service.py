@@ -5,10 +5,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chord.status import NodeState
 from p2pchat.errors import LookupFailed
-from p2pchat.identifiers import CIRCLE, Address, Identifier
-from tests.chord.mesh import Mesh, Node, admissions, record_of
+from p2pchat.identifiers import CIRCLE, Identifier
+from p2pchat.simulation.mesh import Mesh, Node
+from p2pchat.simulation.papers import Papers, address
 
-ADMITTED = admissions(12)
+PAPERS = Papers("services")
 
 
 class MeshTestCase(SynchronousTestCase):
@@ -17,7 +18,7 @@ class MeshTestCase(SynchronousTestCase):
     count = 5
 
     def setUp(self) -> None:
-        self.mesh = Mesh(ADMITTED[: self.count])
+        self.mesh = Mesh(PAPERS, self.count)
         self.addCleanup(self.finish)
 
     def finish(self) -> None:
@@ -28,7 +29,14 @@ class MeshTestCase(SynchronousTestCase):
     def form(self) -> float:
         for number in range(1, self.count + 1):
             self.mesh.start(number, founder=number == 1)
-        return self.mesh.seconds_until_agreed()
+        return self.until_agreed()
+
+    def until_agreed(self, most: float = 60.0) -> float:
+        """Virtual seconds until every node believes exactly the running ones live, and has its true neighbours."""
+        seconds = self.mesh.seconds_until(self.mesh.agreed, most)
+        if seconds is None:
+            self.fail(f"they do not agree within {most} s")
+        return seconds
 
     def owner(self, point: int) -> Identifier:
         order = self.mesh.identifiers()
@@ -56,15 +64,14 @@ class FormingTests(MeshTestCase):
         self.assertEqual((waiting.service.state, waiting.service.live()), (NodeState.JOINING, []))
         self.failureResultOf(Deferred.fromCoroutine(waiting.service.find_owner(Identifier(5))), LookupFailed)
         self.mesh.start(1, founder=True)
-        self.assertLess(self.mesh.seconds_until_agreed(), 6.0)
+        self.assertLess(self.until_agreed(), 6.0)
 
     def test_an_address_heard_later_is_enough(self) -> None:
         self.mesh.start(1, founder=True)
-        node = self.mesh.nodes[2] = Node(self.mesh, ADMITTED[1], 2, False)
-        node.service._spawn(node.service.join())
+        node = self.mesh.start(2, seeds=())
         self.mesh.clock.advance(5.0)
-        node.service.hear(Address("192.0.2.1", 7401))
-        self.assertLess(self.mesh.seconds_until_agreed(), 6.0)
+        node.service.hear(address(1))
+        self.assertLess(self.until_agreed(), 6.0)
 
     def test_all_restart_with_what_they_kept_and_nobody_is_founder(self) -> None:
         self.form()
@@ -73,50 +80,49 @@ class FormingTests(MeshTestCase):
             self.mesh.kill(number, noticed=False)
         for number in kept:
             self.mesh.start(number, kept=kept[number], sequence=2)
-        self.assertLess(self.mesh.seconds_until_agreed(), 10.0)
+        self.assertLess(self.until_agreed(), 10.0)
 
 
 class HealingTests(MeshTestCase):
     def test_a_killed_node_is_noticed_by_all_and_the_ring_closes(self) -> None:
         self.form()
         dead = self.mesh.kill(3)
-        self.assertLess(self.mesh.seconds_until_agreed(), 3.0)
+        self.assertLess(self.until_agreed(), 3.0)
         self.assertFalse(any(node.service.is_live(dead) for node in self.mesh.nodes.values()))
 
     def test_a_silent_host_is_noticed_within_three_seconds(self) -> None:
         self.form()
         self.mesh.clock.advance(20.0)
         self.mesh.kill(2, noticed=False)
-        self.assertLess(self.mesh.seconds_until_agreed(), 3.0)
+        self.assertLess(self.until_agreed(), 3.0)
 
     def test_two_die_at_once(self) -> None:
         self.form()
         for number in (2, 4):
             self.mesh.kill(number, noticed=False)
-        self.assertLess(self.mesh.seconds_until_agreed(), 5.0)
+        self.assertLess(self.until_agreed(), 5.0)
 
     def test_the_last_one_left_is_a_ring_of_one_and_takes_others_back(self) -> None:
         self.form()
         for number in (1, 2, 3, 4):
             self.mesh.kill(number)
-        self.assertLess(self.mesh.seconds_until_agreed(), 10.0)
+        self.assertLess(self.until_agreed(), 10.0)
         self.mesh.start(2, sequence=2)
-        self.assertLess(self.mesh.seconds_until_agreed(), 10.0)
+        self.assertLess(self.until_agreed(), 10.0)
 
     def test_who_returns_under_a_new_address_is_accepted(self) -> None:
         self.form()
         self.mesh.kill(5)
         self.mesh.clock.advance(30.0)
-        node = self.mesh.nodes[5] = Node(self.mesh, ADMITTED[4], 77, False, sequence=2)
-        node.service._spawn(node.service.join([Address("192.0.2.1", 7401)]))
-        self.mesh.seconds_until_agreed(10.0)
+        node = self.mesh.start(5, sequence=2, place=77, seeds=[address(1)])
+        self.until_agreed(10.0)
         for other in self.mesh.nodes.values():
             record = other.service.record(node.identifier)
-            self.assertEqual(record and record.ring_address, Address("192.0.2.77", 7401))
+            self.assertEqual(record and record.ring_address, address(77))
 
     def test_a_changed_address_spreads_while_we_run(self) -> None:
         self.form()
-        moved = record_of(ADMITTED[1], 88, sequence=2)
+        moved = PAPERS.record(2, 2, place=88)
         self.mesh.nodes[2].service.readdress(moved)
         self.mesh.clock.advance(5.0)
         for other in self.mesh.nodes.values():
@@ -131,7 +137,7 @@ class HealingTests(MeshTestCase):
         for number, node in self.mesh.nodes.items():
             self.assertIs(node.service.table.state(leaver.identifier), NodeState.LEAVING, number)
         self.mesh.kill(4)
-        self.assertLess(self.mesh.seconds_until_agreed(), 3.0)
+        self.assertLess(self.until_agreed(), 3.0)
 
     def test_halves_of_a_partition_merge_again(self) -> None:
         self.form()
@@ -142,7 +148,7 @@ class HealingTests(MeshTestCase):
             side = order[:2] if node.identifier in order[:2] else order[2:]
             self.assertEqual(node.service.live(), sorted(side))
         self.mesh.network.mend()
-        self.assertLess(self.mesh.seconds_until_agreed(), 20.0)
+        self.assertLess(self.until_agreed(), 20.0)
 
     def test_a_node_that_one_other_cannot_reach_stays_live(self) -> None:
         self.form()
@@ -190,7 +196,7 @@ class AskingTests(MeshTestCase):
     def test_status_names_everything(self) -> None:
         self.form()
         self.mesh.kill(8)
-        self.mesh.seconds_until_agreed()
+        self.until_agreed()
         status = self.mesh.nodes[1].service.status()
         self.assertEqual(len(status.nodes), 8)
         self.assertEqual([node.identifier for node in status.nodes], sorted(node.identifier for node in status.nodes))
@@ -222,4 +228,4 @@ class LossTests(MeshTestCase):
         self.form()
         self.mesh.kill(6)
         self.mesh.kill(7, noticed=False)
-        self.mesh.seconds_until_agreed()
+        self.until_agreed()

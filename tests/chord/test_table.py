@@ -1,20 +1,18 @@
 """The node table: records, states, changes, backoff, disk."""
 
 from dataclasses import replace
-from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.chord import table as module
 from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import FORGET_SECONDS, MAX_PAUSE_SECONDS, Hearsay, NodeTable, unpack
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Address, Identifier
-from tests.chord.mesh import admissions, record_of, verifier
+from p2pchat.simulation.papers import Papers
 
-ADMITTED = admissions(4)
-ONE, TWO, THREE, FOUR = (record_of(admission, i + 1) for i, admission in enumerate(ADMITTED))
+PAPERS = Papers("table")
+ONE, TWO, THREE, FOUR = (PAPERS.record(number) for number in (1, 2, 3, 4))
 FALSE = replace(TWO, ring_address=Address("203.0.113.1", 1))
 
 
@@ -25,7 +23,7 @@ class TableTests(SynchronousTestCase):
 
     def check(self, record: NodeRecord) -> None:
         self.checked.append(record)
-        record.verify(ADMITTED[0].root, 1_700_000_000.0)
+        PAPERS.verify(record)
 
     def test_a_record_is_verified_once_when_it_is_needed(self) -> None:
         self.assertTrue(self.table.learn(ONE, 0.0))
@@ -39,7 +37,7 @@ class TableTests(SynchronousTestCase):
         self.assertNotIn(TWO.identifier, self.table)
 
     def test_a_higher_sequence_brings_a_new_address(self) -> None:
-        newer = record_of(ADMITTED[0], 9, sequence=2)
+        newer = PAPERS.record(1, 2, place=9)
         self.table.learn(ONE, 0.0)
         self.assertTrue(self.table.learn(newer, 0.0))
         self.assertFalse(self.table.learn(ONE, 0.0))
@@ -87,12 +85,12 @@ class TableTests(SynchronousTestCase):
         self.assertNotIn(ONE.identifier, self.table)
 
     def test_a_full_table_drops_its_oldest_dead_or_refuses(self) -> None:
-        with patch.object(module, "MAX_NODES", 2):
-            self.table.learn(ONE, 0.0, NodeState.DEAD)
-            self.table.learn(TWO, 1.0, NodeState.READY)
-            self.assertTrue(self.table.learn(THREE, 2.0, NodeState.READY))
-            self.assertNotIn(ONE.identifier, self.table)
-            self.assertFalse(self.table.learn(FOUR, 3.0))
+        table = NodeTable(self.check, most=2)
+        table.learn(ONE, 0.0, NodeState.DEAD)
+        table.learn(TWO, 1.0, NodeState.READY)
+        self.assertTrue(table.learn(THREE, 2.0, NodeState.READY))
+        self.assertNotIn(ONE.identifier, table)
+        self.assertFalse(table.learn(FOUR, 3.0))
 
     def test_changes_are_paged_oldest_first(self) -> None:
         for record in (ONE, TWO, THREE):
@@ -128,7 +126,7 @@ class TableTests(SynchronousTestCase):
     def test_what_was_kept_on_disk_is_dead_until_it_answers(self) -> None:
         for record in (ONE, TWO):
             self.table.learn(record, 0.0, NodeState.READY)
-        again = verifier(ADMITTED[0].root)
+        again = NodeTable(PAPERS.verify)
         again.load(self.table.dump(), 5.0)
         self.assertEqual(set(again.states().values()), {NodeState.DEAD})
         self.assertEqual(again.record(ONE.identifier), ONE)

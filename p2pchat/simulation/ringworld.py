@@ -1,4 +1,7 @@
-"""Members of a ring that exchange messages in a random order, one event at a time, under perfect failure detection."""
+"""Members of a ring that exchange messages in a random order, one event at a time, judged after each.
+
+Failure detection is perfect unless `suspicion` is above 0: then a live node is now and then taken for dead.
+"""
 
 from collections.abc import Callable, Iterable
 from random import Random
@@ -10,6 +13,7 @@ from p2pchat.chord.ring import (
     Answered,
     Ask,
     Check,
+    Discovered,
     Event,
     Failed,
     Founded,
@@ -27,10 +31,19 @@ MakeRing = Callable[[Identifier, int], Ring]
 
 
 class RingWorld:
-    """Live members, messages under way, and the oracle after every event."""
+    """Live members, messages under way, and the oracle after every event.
+
+    Attributes:
+        suspicion: chance that a question to a live node ends as if it were dead.
+        points, most: where newcomers may stand, and how many members there may be.
+        broken: names of the predicates that were ever false.
+        false: steps after which one was false.
+    """
 
     def __init__(self, length: int, random: Random, make: MakeRing = Ring) -> None:
         self.length, self.random, self.make = length, random, make
+        self.suspicion, self.false = 0.0, 0
+        self.points, self.most = 64, 9
         self.rings: dict[Identifier, Ring] = {}
         self.under_way: list[tuple[Identifier, Action]] = []
         self.broken: set[str] = set()
@@ -70,9 +83,11 @@ class RingWorld:
         after = self.snapshot()
         if after == before:
             return
-        self.broken.update(violations(after, self.length))
+        broken = set(violations(after, self.length))
         if lost_principals(before, after):
-            self.broken.add("LossOfPrincipal")
+            broken.add("LossOfPrincipal")
+        self.broken |= broken
+        self.false += bool(broken)
 
     def deliver(self, index: int) -> None:
         """Carry out one action: question and answer are one step, as the paper has it."""
@@ -83,14 +98,17 @@ class RingWorld:
             case Ask(node):
                 self.feed(member, self._answer(node))
             case Check(node):
-                self.feed(member, Alive(node) if node in self.rings else Failed(node))
+                self.feed(member, Alive(node) if self._answers(node) else Failed(node))
             case Tell(node) if node in self.rings:
                 self.feed(node, Notified(member))
             case Again():
                 self.feed(member, Stabilized())
 
+    def _answers(self, node: Identifier) -> bool:
+        return node in self.rings and not (self.suspicion and self.random.random() < self.suspicion)
+
     def _answer(self, node: Identifier) -> Event:
-        if node not in self.rings:
+        if not self._answers(node):
             return Failed(node)
         view = self.rings[node].view()
         return Pended(node) if view is None else Answered(node, view)
@@ -122,12 +140,12 @@ class RingWorld:
         del self.rings[Identifier(member)]
         self.judge(before)
 
-    def run(self, events: int, points: int) -> None:
+    def run(self, events: int) -> None:
         """Random joins, failures, timers and deliveries."""
         for _ in range(events):
             chance = self.random.random()
-            if chance < 0.07 and len(self.rings) < 9:
-                free = [point for point in range(points) if point not in self.rings]
+            if chance < 0.07 and len(self.rings) < self.most:
+                free = [point for point in range(self.points) if point not in self.rings]
                 self.join(self.random.choice(free))
             elif chance < 0.15:
                 victim = self.random.choice(sorted(self.rings))
@@ -144,12 +162,22 @@ class RingWorld:
             self.deliver(self.random.randrange(len(self.under_way)))
             most -= 1
 
-    def settle(self, rounds: int = 60) -> bool:
-        """Stabilize without more changes; whether the ring becomes ideal."""
+    def settle(self, rounds: int = 60, hints: bool = False) -> bool:
+        """Stabilize without more changes; whether the ring becomes ideal.
+
+        Args:
+            hints: each member hears of the one that truly follows it, as the node table has it.
+        """
         for _ in range(rounds):
             self.drain()
             if self.ideal_now():
                 return True
             for member in self.random.sample(sorted(self.rings), len(self.rings)):
+                if hints:
+                    self.feed(member, Discovered(self._following(member)))
                 self.feed(member, Stabilized())
         return False
+
+    def _following(self, member: Identifier) -> Identifier:
+        order = sorted(self.rings)
+        return order[(order.index(member) + 1) % len(order)]

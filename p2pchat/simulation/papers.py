@@ -1,0 +1,54 @@
+"""Certificates and records of simulated nodes: true ones of one ring, and all from one seed."""
+
+from random import Random
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from p2pchat.crypto.certificates import Certificate, Role, draw_serial, issue, ring_id
+from p2pchat.crypto.noderecord import NodeRecord
+from p2pchat.crypto.primitives import spki
+from p2pchat.identifiers import Address
+
+MADE_AT = 1_700_000_000.0
+"""Seconds since 1970 when all certificates were made."""
+RING_PORT, CLIENTS_PORT = 7401, 7402
+
+
+class Papers:
+    """Nodes 1, 2, … of a ring, admitted when they are first asked for."""
+
+    def __init__(self, seed: object) -> None:
+        self._chance = Random(f"papers {seed}")
+        root_key, self._admitter_key = self._key(), self._key()
+        ring = ring_id(spki(root_key.public_key()))
+        self.root = issue(root_key, None, root_key.public_key(), Role.ROOT, ring, self._serial(), MADE_AT)
+        subject = self._admitter_key.public_key()
+        self.admitter = issue(root_key, self.root, subject, Role.ADMITTER, ring, self._serial(), MADE_AT)
+        self._admitted: list[tuple[Ed25519PrivateKey, Certificate]] = []
+
+    def _key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._chance.randbytes(32))
+
+    def _serial(self) -> bytes:
+        return draw_serial(self._chance.randbytes)
+
+    def record(self, number: int, sequence: int = 1, place: int | None = None) -> NodeRecord:
+        """The record of node `number` at the address of `place` (its own number by default)."""
+        while len(self._admitted) < number:
+            key = self._key()
+            subject, ring = key.public_key(), self.root.ring
+            certificate = issue(self._admitter_key, self.admitter, subject, Role.NODE, ring, self._serial(), MADE_AT)
+            self._admitted.append((key, certificate))
+        key, certificate = self._admitted[number - 1]
+        ring_address = address(number if place is None else place)
+        clients = Address(ring_address.host, CLIENTS_PORT)
+        return NodeRecord.create(key, certificate, self.admitter, sequence, ring_address, clients)
+
+    def verify(self, record: NodeRecord) -> None:
+        """As a node of this ring checks a record."""
+        record.verify(self.root, MADE_AT)
+
+
+def address(place: int) -> Address:
+    """The ring address of a place, of which there are 2**24."""
+    return Address(f"10.{place >> 16}.{place >> 8 & 255}.{place & 255}", RING_PORT)
