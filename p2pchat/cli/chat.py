@@ -34,7 +34,8 @@ def send(options: argparse.Namespace) -> int:
         if options.json:
             json_line(sent)
         else:
-            copies = f", {sent['copies']} copies on the ring" if sent.get("copies") else ""
+            count = sent.get("copies")
+            copies = f", {count} {'copy' if count == 1 else 'copies'} on the ring" if count else ""
             print(f"{MARKS.get(sent['state'], '?')} {sent['state']} to {cell(sent['to'])}{copies}  {sent['id']}")
         if answer["status"]:
             warn(f"p2pchat: {cell(answer['reason'])}")
