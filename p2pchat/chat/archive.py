@@ -1,6 +1,7 @@
 """The history on disk: add, page, search, read marks, states."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from p2pchat.chat.message import STATES, Line
 from p2pchat.chat.storage import Database
@@ -10,6 +11,14 @@ MAX_LINES = 1000
 COLUMNS = "chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place, row"
 TRIGRAM = 3
 """Characters; shorter words are not in the index, and looked for one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Our own message that the ring has, and the id of its envelope there."""
+
+    line: Line
+    envelope: bytes
 
 
 def _line(row: tuple[object, ...]) -> Line:
@@ -127,6 +136,33 @@ class Archive:
             f"SELECT {COLUMNS} FROM messages WHERE chat = ? AND author = ? AND id = ?", chat, author, identifier
         )
         return _line(rows[0]) if rows else None
+
+    def lies_in(self, chat: str, author: str, identifier: bytes, envelope: bytes) -> None:
+        """Our message was stored as this envelope."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET envelope = ? WHERE chat = ? AND author = ? AND id = ?",
+                (envelope, chat, author, identifier),
+            )
+
+    def unconfirmed(self, author: str, since_ms: int, until_ms: int, after_row: int, limit: int) -> list[Stored]:
+        """Our messages written in that time that were stored and never confirmed, in the order of writing."""
+        rows = self._database.query(
+            f"SELECT {COLUMNS}, envelope FROM messages WHERE state = 'stored' AND author = ? AND envelope IS NOT NULL"
+            " AND sent_ms BETWEEN ? AND ? AND row > ? ORDER BY row LIMIT ?",
+            *(author, since_ms, until_ms, after_row, limit),
+        )
+        return [Stored(_line(row[:-1]), row[-1]) for row in rows]  # type: ignore[arg-type]
+
+    def follows_a_gap(self, line: Line) -> bool:
+        """Whether the text that its author wrote before is not here, though earlier ones are.
+
+        Where none is earlier, this home begins in the middle of the conversation, and nothing was lost.
+        """
+        if not line.prev or self.find(line.prev, line.author) is not None:
+            return False
+        earlier = "SELECT 1 FROM messages WHERE chat = ? AND author = ? AND seq < ? LIMIT 1"
+        return bool(self._database.query(earlier, line.chat, line.author, line.seq))
 
     def acknowledged(self, chat: str, author: str, identifier: bytes, epoch: int) -> None:
         """The recipient's session `epoch` has our message on its disk."""

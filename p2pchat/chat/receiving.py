@@ -62,6 +62,9 @@ class Listeners:
     changed: Callable[[Line], None]
     new_session: Callable[[str, int], None]
     missing: Callable[[str, tuple[bytes, ...]], None]
+    """A contact asks for texts of ours."""
+    gap: Callable[[str, bytes], None]
+    """The text with this id, which its author wrote before one that is shown, did not come."""
     called: Callable[[str, int], None]
     handed_over: Callable[[Incoming], None]
     """Inside the transaction, for what our own former session sends."""
@@ -185,13 +188,16 @@ class Receiving:
     # -- the order shown
 
     def _show(self, line: Line, gap: bool) -> None:
-        for each in self._display.arrived(line, gap, self._clock.seconds()):
-            self._listeners.shown(each)
-        self._watch()
+        self._present(self._display.arrived(line, gap, self._clock.seconds()))
 
     def _expired(self) -> None:
-        for each in self._display.expired(self._clock.seconds()):
-            self._listeners.shown(each)
+        self._present(self._display.expired(self._clock.seconds()))
+
+    def _present(self, lines: list[Line]) -> None:
+        for line in lines:
+            self._listeners.shown(line)
+            if self._stores.archive.follows_a_gap(line):
+                self._listeners.gap(line.author, line.prev)
         self._watch()
 
     def _watch(self) -> None:

@@ -30,6 +30,8 @@ class Deposited:
     copies: int
     wanted: int
     node: str
+    envelope: bytes
+    """Its id, 32 bytes."""
 
 
 class Post(Protocol):
@@ -163,6 +165,7 @@ class Sending:
                 wanted=deposited.wanted,
             )
             line = self._advance(waiting, "stored", deposited.copies)
+            self._stores.archive.lies_in(waiting.contact, self._me, waiting.id, deposited.envelope)
         if line is not None:
             self._changed(line)
         return True

@@ -30,6 +30,8 @@ from p2pchat.errors import TimedOut, UserError
 OFFER_AGAIN_MS = 7 * 24 * 3600 * 1000
 """How far back messages are offered again to a contact's new session."""
 MAX_OFFERED = 10_000
+MAX_ASKED = 10_000
+"""Ids of missing texts that are remembered, so that each is asked for once while the agent runs."""
 READ_RECEIPTS = "read_receipts"
 CAPABILITY = "capability"
 
@@ -73,12 +75,14 @@ class ChatService(Service):
         self.me, self.epoch, self.stores = me, epoch, stores
         self._audience, self._clock, self._chance, self._now_ms = audience, clock, chance, now_ms
         self._waiting: dict[bytes, list[tuple[str, Deferred[Line]]]] = {}
+        self._asked: dict[tuple[str, bytes], None] = {}
         self.sending = Sending(me, stores, post, deliver_directly, clock, spread, now_ms, self._changed)
         listeners = Listeners(
             audience.message_shown,
             self._changed,
             self.offer_again,
             self._offer_missing,
+            self.ask_for,
             audience.called,
             audience.handed_over,
         )
@@ -192,9 +196,14 @@ class ChatService(Service):
             if line is not None:
                 self._changed(line)
 
-    def ask_for(self, contact: str, identifiers: list[bytes]) -> None:
-        """Ask a contact to send again what never came."""
-        self._queue(contact, Type.MISSING, write_ids(identifiers))
+    def ask_for(self, author: str, identifier: bytes) -> None:
+        """Ask a contact, once, to send again a text that never came; strangers are not written to."""
+        if not self._is_contact(author) or (author, identifier) in self._asked:
+            return
+        self._asked[author, identifier] = None
+        if len(self._asked) > MAX_ASKED:
+            self._asked.pop(next(iter(self._asked)))
+        self._queue(author, Type.MISSING, write_ids([identifier]))
         self.sending.look()
 
     def call_me(self, contact: str) -> None:
@@ -211,6 +220,13 @@ class ChatService(Service):
     def _offer_missing(self, contact: str, identifiers: tuple[bytes, ...]) -> None:
         found = [self.stores.archive.find(each, self.me) for each in identifiers]
         self._offer([line for line in found if line is not None and line.chat == contact], "asked for again")
+
+    def seal_anew(self, identifiers: list[bytes]) -> int:
+        """Send again what nobody can open or find on the ring, unless it was confirmed meanwhile; how many that are."""
+        found = [self.stores.archive.find(each, self.me) for each in identifiers]
+        lines = [line for line in found if line is not None and line.state == "stored"]
+        self._offer(lines, "sealed anew")
+        return len(lines)
 
     def _offer(self, lines: list[Line], why: str) -> None:
         with self.stores.database.transaction():

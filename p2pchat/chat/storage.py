@@ -85,6 +85,10 @@ STEPS = (
         value       TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE messages ADD COLUMN envelope BLOB;  -- of our own: id of the envelope that was stored, 32 bytes
+    CREATE INDEX messages_stored ON messages (row) WHERE state = 'stored';
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
 

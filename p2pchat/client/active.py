@@ -16,6 +16,7 @@ from p2pchat.client.directory import Directory
 from p2pchat.client.door import Door
 from p2pchat.client.entrance import Place
 from p2pchat.client.gateway import Gateway
+from p2pchat.client.inquiry import Inquiry
 from p2pchat.client.keyring import Keyring
 from p2pchat.client.mail import Mail
 from p2pchat.client.rotation import Rotation
@@ -85,7 +86,8 @@ class ActiveSession(MultiService):
             around.now_ms,
             around.chance,
         )
-        for service in (self.own, self.channels, self.chat, self.rotation):
+        self.inquiry = Inquiry(gateway, lambda: self.chat, around.clock, around.now_ms)
+        for service in (self.own, self.channels, self.chat, self.rotation, self.inquiry):
             service.setServiceParent(self)
 
     def _chat_of(self, around: Surroundings, keyring: Keyring, audience: Audience) -> ChatService:

@@ -13,7 +13,7 @@ from p2pchat.chat.sending import Deposited
 from p2pchat.client.directory import Directory, KeyChanged
 from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keys
-from p2pchat.crypto.envelope import Kind, Message, SealingKey, divide, key_id_in
+from p2pchat.crypto.envelope import Kind, Message, SealingKey, divide, envelope_id, key_id_in
 from p2pchat.crypto.opening import Opener, OpeningFailed, Step
 from p2pchat.crypto.proofs import Acknowledgement, Reason
 from p2pchat.crypto.sealing import Sealer
@@ -83,7 +83,8 @@ class Mail:
             except StaleKey:
                 self._directory.forget(waiting.contact)
                 continue
-            return Deposited(answer["copies"], answer["wanted"], self._node() or "")
+            lies_in = envelope_id(waiting.contact, self._keys().identity.ring, sealed.envelope)
+            return Deposited(answer["copies"], answer["wanted"], self._node() or "", lies_in)
         raise TryElsewhere(f"The mail key of {waiting.contact} changes all the time.")
 
     # -- in

@@ -98,3 +98,26 @@ class ArchiveTests(SynchronousTestCase):
         text = "a\0b\r\n\t\x1b[31m e\u0301 \U0001f468\u200d\U0001f469 \u202e"
         self.archive.add(line(text, 1), 5000)
         self.assertEqual(self.texts(), [text])
+
+    def test_a_gap_is_one_only_where_something_earlier_is_here(self) -> None:
+        first, second, third = line("one", 1), line("two", 2), line("three", 3)
+        second, third = replace(second, prev=first.id), replace(third, prev=second.id)
+        self.archive.add(third, 5000)
+        self.assertFalse(self.archive.follows_a_gap(third))
+        self.archive.add(first, 5001)
+        self.assertTrue(self.archive.follows_a_gap(third))
+        self.archive.add(second, 5002)
+        self.assertEqual([self.archive.follows_a_gap(each) for each in (first, second, third)], [False] * 3)
+
+    def test_unconfirmed_are_ours_that_lie_on_the_ring(self) -> None:
+        for seq, state in ((1, "stored"), (2, "stored"), (3, "delivered"), (4, "stored"), (5, "queued")):
+            mine = line(f"text {seq}", seq, author="alice", state=state)
+            self.archive.add(mine, 5000)
+            if seq != 2:
+                self.archive.lies_in("bob", "alice", mine.id, bytes([seq]) * 32)
+        self.archive.add(line("theirs", 1, state="stored"), 5000)
+        found = self.archive.unconfirmed("alice", 1000, 2000, 0, 10)
+        self.assertEqual([(each.line.text, each.envelope[0]) for each in found], [("text 1", 1), ("text 4", 4)])
+        (later,) = self.archive.unconfirmed("alice", 1000, 2000, found[0].line.row, 10)
+        self.assertEqual(later, found[1])
+        self.assertEqual(self.archive.unconfirmed("alice", 1002, 1003, 0, 10), [])

@@ -43,6 +43,18 @@ class DatabaseTests(SynchronousTestCase):
         self.assertIn(str(path), str(error))
         self.assertEqual(path.read_bytes(), before)
 
+    def test_a_database_of_an_earlier_version_is_brought_forward(self) -> None:
+        path = Path(self.mktemp())
+        connection = sqlite3.connect(path)
+        connection.executescript(f"BEGIN; {STEPS[0]} PRAGMA user_version = 1; COMMIT;")
+        connection.execute("INSERT INTO settings VALUES ('handover', 'ask')")
+        connection.commit()
+        connection.close()
+        database = Database(path)
+        self.addCleanup(database.close)
+        self.assertEqual(database.query("PRAGMA user_version"), [(len(STEPS),)])
+        self.assertEqual(Settings(database).get("handover", "always"), "ask")
+
     def test_a_newer_database_is_refused(self) -> None:
         path = Path(self.mktemp())
         Database(path).close()
