@@ -40,6 +40,8 @@ EXPERIMENTS = (
     Experiment("table3", "table3", "lookups while nodes join and leave", 1, takes=FURTHER),
     Experiment("ring", "ring", "random events on small rings", 250, ("violations", "unhealed"), ("nodes", "plot")),
     Experiment("partitions", "partitions", "rings that were cut apart", 10, ("unhealed",), ("nodes", "plot")),
+    Experiment("latency", "latency", "how long lookups take", 5, takes=("nodes", "lookups", "plot")),
+    Experiment("churn", "turnover", "nodes that come and go", 2, ("failed",), ("nodes", "lookups", "plot")),
     Experiment("load", "load", "how evenly keys lie on nodes", 2, takes=("nodes", "plot")),
 )
 

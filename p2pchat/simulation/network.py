@@ -4,7 +4,8 @@ A node's calls arrive at the real locators of the node that it asks.  What TCP w
 is not promised here, so the protocols above are tried harder than on a real network.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
@@ -20,6 +21,8 @@ from p2pchat.identifiers import Identifier, name
 from p2pchat.simulation.clock import HeapClock
 
 T = TypeVar("T")
+ASK_BYTES, ANSWER_BYTES, ERROR_BYTES = 26, 17, 70
+"""Of a question, an answer and an error beside what they carry: AMP's own keys, a tag of four digits, the end."""
 CALL_SECONDS = 5.0
 """As of `wire.connection`, which would bring all of TLS with it."""
 
@@ -73,6 +76,8 @@ class Network:
         self.clock, self.weather, self.coded = clock, Weather(), coded
         self.failures: list[Failure] = []
         self.messages = 0
+        self.measured = False  # whether `sent` counts
+        self.sent: Counter[str] = Counter()  # bytes of AMP boxes, by command
         self.signatures = Signatures()
         self.watch: Callable[[Identifier, type[amp.Command], str], None] | None = None
         self._chance = chance
@@ -179,9 +184,12 @@ class Network:
                 answer = await answer
             if self.coded:
                 answer = command.parseResponse(command.makeResponse(answer, None), None)
+            if self.measured:
+                self.sent[command.__name__] += ANSWER_BYTES + box_bytes(command.makeResponse(answer, None))
             return self.signatures.completed(command, "response", answer)
         except Exception as error:
             if (known := _declared(error, command)) is not None:
+                self.sent[command.__name__] += ERROR_BYTES + len(str(error)) if self.measured else 0
                 raise known from error
             self.failures.append(Failure())
             raise InternalError(f"node {name(host.node)} failed to answer {command.__name__}: {error!r}") from error
@@ -223,6 +231,9 @@ class HostCall:
         reply: Deferred[dict[str, Any]] = Deferred()
         network, host = self._network, self._host
         if host.alive:
+            if network.measured:
+                named = ASK_BYTES + len(command.commandName)
+                network.sent[command.__name__] += named + box_bytes(command.makeArguments(arguments, None))
             request = network.signatures.completed(command, "arguments", arguments)
             network.send(host.node, node, network.deliver, host, node, command, request, reply)
             network.clock.at(network.clock.seconds() + timeout, self._expire, node, command, reply)
@@ -257,6 +268,11 @@ class Signatures:
                     raise TypeError(f"{command.__name__} demands {each} among its {part}")
                 values[each] = None
         return values
+
+
+def box_bytes(box: Mapping[bytes, bytes]) -> int:
+    """What these keys and values take in an AMP box."""
+    return sum(4 + len(key) + len(value) for key, value in box.items())
 
 
 def _names(declared: Iterable[tuple[bytes, amp.Argument]]) -> dict[str, bool]:

@@ -13,7 +13,8 @@ NAMES = frozenset({"nodes", "p", "R", "virtual", "seeds", "parts"})
 def drawing(rows: Sequence[dict[str, Any]]) -> str:
     """The SVG of all rows; rows without a varied column give an empty drawing."""
     across = next((key for row in rows for key in row if key in NAMES), None)
-    columns = list(dict.fromkeys(key for row in rows for key in row if key not in NAMES and key != "system"))
+    numbers = (key for row in rows for key, value in row.items() if not isinstance(value, str) and key not in NAMES)
+    columns = list(dict.fromkeys(numbers))
     panels = (
         []
         if across is None
@@ -42,11 +43,16 @@ def _panel(rows: Sequence[dict[str, Any]], across: str, column: str, place: int)
     parts.append(f'<text x="{MARGIN - 6}" y="{y(highest) + 4:.1f}" text-anchor="end">{highest:g}</text>')
     parts.append(f'<text x="{MARGIN - 6}" y="{bottom:.1f}" text-anchor="end">0</text>')
     parts.append(f'<text x="{MARGIN}" y="16">{escape(column)} against {escape(across)}</text>')
-    for i, system in enumerate(dict.fromkeys(str(row.get("system", "")) for row in rows)):
-        points = [(float(row[across]), float(row[column])) for row in rows if row.get("system", "") == system]
+    for i, system in enumerate(dict.fromkeys(map(_line_of, rows))):
+        points = [(float(row[across]), float(row[column])) for row in rows if _line_of(row) == system]
         line = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in sorted(points))
         colour = COLOURS[i % len(COLOURS)]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" fill="{colour}"/>' for a, b in points]
         parts.append(f'<text x="{WIDTH - MARGIN}" y="{16 + 14 * i}" text-anchor="end" fill="{colour}">{system}</text>')
     return f'<g transform="translate(0 {place * HEIGHT})">{"".join(parts)}</g>'
+
+
+def _line_of(row: dict[str, Any]) -> str:
+    """Which line a row belongs to: its words."""
+    return " ".join(value for value in row.values() if isinstance(value, str))
