@@ -61,23 +61,29 @@ class Archive:
     def _by_row(self, row: int) -> Line:
         return _line(self._database.query(f"SELECT {COLUMNS} FROM messages WHERE row = ?", row)[0])
 
-    def lines(self, chat: str, limit: int, before: Line | None = None, search: str = "") -> list[Line]:
-        """The last `limit` lines before `before` that contain `search`, oldest first."""
+    def lines(
+        self, chat: str, limit: int, before: Line | None = None, search: str = "", after: Line | None = None
+    ) -> list[Line]:
+        """The last `limit` lines before `before` that contain `search`, oldest first; with `after`, the first ones after it."""
         conditions, values = ["chat = ?"], [chat]
         if before is not None:
             conditions.append("(place, seq, row) < (?, ?, ?)")
             values += [before.place, before.seq, before.row]  # type: ignore[list-item]
+        if after is not None:
+            conditions.append("(place, seq, row) > (?, ?, ?)")
+            values += [after.place, after.seq, after.row]  # type: ignore[list-item]
         if search:
             condition, value = _condition(search)
             conditions.append(condition)
             values.append(value)
+        way = "DESC" if after is None else "ASC"
         rows = self._database.query(
             f"SELECT {COLUMNS} FROM messages WHERE {' AND '.join(conditions)}"
-            " ORDER BY place DESC, seq DESC, row DESC LIMIT ?",
+            f" ORDER BY place {way}, seq {way}, row {way} LIMIT ?",
             *values,
             min(limit, MAX_LINES),
         )
-        return [_line(row) for row in reversed(rows)]
+        return [_line(row) for row in (rows if after is not None else reversed(rows))]
 
     def find(self, identifier: bytes, author: str | None = None) -> Line | None:
         """The message with this id (16 bytes); two authors share one only by malice, then the oldest counts."""

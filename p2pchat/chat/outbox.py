@@ -97,6 +97,11 @@ class OutboxStore:
         )
         return [Waiting(*row) for row in rows]  # type: ignore[arg-type]
 
+    def attempts(self, contact: str, identifier: bytes) -> int | None:
+        """How often this one was tried; None when it does not wait."""
+        rows = self._database.query("SELECT attempts FROM outbox WHERE contact = ? AND id = ?", contact, identifier)
+        return int(str(rows[0][0])) if rows else None
+
     def contacts(self) -> list[str]:
         """Whom something waits for."""
         return [str(user) for (user,) in self._database.query("SELECT DISTINCT contact FROM outbox")]

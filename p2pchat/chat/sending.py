@@ -99,6 +99,10 @@ class Sending:
         self._schedule.wake(contact)
         self.look()
 
+    def busy(self, contact: str) -> bool:
+        """Whether an attempt for a contact is under way."""
+        return contact in self._under_way
+
     def look(self) -> None:
         """Begin what is due, and come back when the next one is."""
         if not self._running:

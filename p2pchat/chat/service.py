@@ -34,6 +34,7 @@ MAX_ASKED = 10_000
 """Ids of missing texts that are remembered, so that each is asked for once while the agent runs."""
 READ_RECEIPTS = "read_receipts"
 CAPABILITY = "capability"
+CANCELLED = "You have cancelled it; /retry sends it after all."
 
 
 class Audience(Protocol):
@@ -219,7 +220,39 @@ class ChatService(Service):
 
     def _offer_missing(self, contact: str, identifiers: tuple[bytes, ...]) -> None:
         found = [self.stores.archive.find(each, self.me) for each in identifiers]
-        self._offer([line for line in found if line is not None and line.chat == contact], "asked for again")
+        wanted = [line for line in found if line is not None and line.chat == contact and line.state != "failed"]
+        self._offer(wanted, "asked for again")
+
+    def retry(self, line: Line) -> None:
+        """Try a message of ours at once that is queued or has failed; UserError for another one."""
+        if line.author != self.me or line.state not in ("queued", "failed"):
+            raise UserError("Only a message of yours that is queued or has failed can be sent again.")
+        if line.state == "failed":
+            with self.stores.database.transaction():
+                queued = self.stores.archive.advance(line.chat, self.me, line.id, "queued", None, self._now_ms())
+                self._offer([line], "sent again")
+            if queued is not None:
+                self._changed(queued)
+        self.sending.wake(line.chat)
+
+    def cancel(self, line: Line) -> int:
+        """Do not send a message of ours; how often it was tried before.
+
+        Raises:
+            UserError: it does not wait any more, or an attempt is under way, whose end cannot be known.
+        """
+        attempts = self.stores.outbox.attempts(line.chat, line.id)
+        if line.author != self.me or line.state != "queued" or attempts is None:
+            raise UserError("Only a message of yours that is queued can be cancelled; this one has left.")
+        if self.sending.busy(line.chat):
+            raise UserError("It is being sent at this moment. Try again if it is still queued in a few seconds.")
+        with self.stores.database.transaction():
+            self.stores.outbox.remove(line.chat, [line.id])
+            self.stores.traces.add(line.id, self._now_ms(), "failed", outcome=CANCELLED)
+            failed = self.stores.archive.advance(line.chat, self.me, line.id, "failed", None, self._now_ms())
+        if failed is not None:
+            self._changed(failed)
+        return attempts
 
     def seal_anew(self, identifiers: list[bytes]) -> int:
         """Send again what nobody can open or find on the ring, unless it was confirmed meanwhile; how many that are."""

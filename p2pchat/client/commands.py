@@ -199,6 +199,7 @@ class History(amp.Command):
     """Messages with `user`, oldest first: the last `limit` ones, before message `before`, that contain `search`.
 
     A page may hold fewer than `limit`; while `more` is true, ask again with `before` = the first id of the page.
+    With `after`, the first ones after that message; then one goes on with `after` = the last id of the page.
     `shown` marks what came as read.
     """
 
@@ -208,6 +209,7 @@ class History(amp.Command):
         (b"before", amp.Unicode(optional=True)),
         (b"search", amp.Unicode(optional=True)),
         (b"shown", amp.Boolean(optional=True)),
+        (b"after", amp.Unicode(optional=True)),
     ]
     response = [(b"messages", Rows()), (b"more", amp.Boolean())]
     errors = ERRORS
@@ -268,6 +270,25 @@ class Why(amp.Command):
 
     arguments = [(b"id", amp.Unicode())]
     response = [(b"message", Row()), (b"steps", Rows())]
+    errors = ERRORS
+
+
+class Retry(amp.Command):
+    """Try at once to send the message `id`, which is queued or has failed; without `id`, all that is queued."""
+
+    arguments = [(b"id", amp.Unicode(optional=True))]
+    errors = ERRORS
+
+
+class Cancel(amp.Command):
+    """Do not send the message `id`: only while it is queued and no attempt is under way.
+
+    `attempts` went before; if one of them reached the ring without an answer, the message arrives all the same and
+    counts as sent again.
+    """
+
+    arguments = [(b"id", amp.Unicode())]
+    response = [(b"attempts", amp.Integer())]
     errors = ERRORS
 
 

@@ -89,6 +89,18 @@ class Conversations:
         reasons = [step.get("outcome") for _, step in steps if step["step"] == "failed"]
         return str(reasons[-1]) if reasons else "The message failed."
 
+    def retry(self, identifier: str | None) -> None:
+        """Send what is queued, or one message that has failed, now."""
+        chat = self._agent.writing.chat
+        if identifier is None:
+            chat.sending.wake()
+        else:
+            chat.retry(self._line(identifier))
+
+    def cancel(self, identifier: str) -> int:
+        """Take a queued message back; how often it was tried before."""
+        return self._agent.writing.chat.cancel(self._line(identifier))
+
     def set_draft(self, user: str, text: str) -> None:
         name = canonical_user(user)
         self._agent.opened.contacts.meet(name, KNOWN)
@@ -97,19 +109,26 @@ class Conversations:
     # -- reading
 
     def history(
-        self, user: str, limit: int | None, before: str | None, search: str | None, shown: bool
+        self,
+        user: str,
+        limit: int | None,
+        before: str | None,
+        search: str | None,
+        shown: bool,
+        after: str | None = None,
     ) -> tuple[list[JSONObject], bool]:
-        """The last lines of a chat, oldest first, and whether there are more of those asked for."""
+        """The last lines of a chat (or the first after one), oldest first, and whether there are more of them."""
         agent, name = self._agent, canonical_user(user)
         stores = agent.opened
         wanted = DEFAULT_LIMIT if limit is None else limit
         if wanted < 1:
             raise UserError("A limit is 1 or more.")
         start = self._line(before) if before else None
-        lines = stores.archive.lines(name, min(wanted, MAX_LINES, MAX_PAGE_ROWS), start, search or "")
-        newest_first = list(reversed(lines))
-        count = rows.page_length([len(each.text.encode("utf-8", "replace")) for each in newest_first])
-        page = list(reversed(newest_first[:count]))
+        end = self._line(after) if after else None
+        lines = stores.archive.lines(name, min(wanted, MAX_LINES, MAX_PAGE_ROWS), start, search or "", end)
+        nearest_first = lines if end else list(reversed(lines))
+        count = rows.page_length([len(each.text.encode("utf-8", "replace")) for each in nearest_first])
+        page = nearest_first[:count] if end else list(reversed(nearest_first[:count]))
         contact = stores.contacts.get(name)
         request = contact is not None and contact.standing == REQUEST
         if shown and page:

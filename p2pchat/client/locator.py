@@ -82,8 +82,9 @@ class ControlLocator(amp.CommandLocator):
         before: str | None = None,
         search: str | None = None,
         shown: bool | None = None,
+        after: str | None = None,
     ) -> JSONObject:
-        messages, more = self._conversations.history(user, limit, before, search, bool(shown))
+        messages, more = self._conversations.history(user, limit, before, search, bool(shown), after)
         return {"messages": messages, "more": more}
 
     @commands.MarkRead.responder
@@ -118,6 +119,15 @@ class ControlLocator(amp.CommandLocator):
     def why(self, id: str) -> JSONObject:  # noqa: A002
         message, steps = self._conversations.why(id)
         return {"message": message, "steps": steps}
+
+    @commands.Retry.responder
+    def retry(self, id: str | None = None) -> JSONObject:  # noqa: A002
+        self._conversations.retry(id)
+        return {}
+
+    @commands.Cancel.responder
+    def cancel(self, id: str) -> JSONObject:  # noqa: A002
+        return {"attempts": self._conversations.cancel(id)}
 
     @commands.Contacts.responder
     def contacts(self, skip: int | None = None) -> JSONObject:

@@ -116,6 +116,48 @@ class MessageTests(AgentCase):
         self.clock.pump([0.5] * 10)
         self.assertEqual(bob.texts("alice"), ["first", "second"])
 
+    def test_a_cancelled_message_is_not_sent_until_it_is_tried_again(self) -> None:
+        alice, bob = self.registered("alice", 1), self.registered("bob", 2)
+        self.send(alice, "bob", "first", "stored")
+        self.ring.down = True
+        sent = self.send(alice, "bob", "second")
+        self.assertEqual(alice.talk.cancel(sent["id"]), 1)
+        self.assertEqual(alice.state(sent["id"]), "failed")
+        self.assertRaises(UserError, alice.talk.cancel, sent["id"])
+        self.ring.down = False
+        self.send(alice, "bob", "third")
+        self.clock.pump([0.5] * 10)
+        self.assertEqual(bob.texts("alice"), ["first", "third"])
+        alice.talk.retry(sent["id"])
+        self.clock.pump([0.5] * 10)
+        self.assertEqual(bob.texts("alice"), ["first", "second", "third"])
+        self.assertEqual(alice.state(sent["id"]), "delivered")
+
+    def test_a_message_that_has_left_is_neither_cancelled_nor_sent_again(self) -> None:
+        alice, _ = self.registered("alice", 1), self.registered("bob", 2)
+        sent = self.send(alice, "bob", "hello", "stored")
+        self.assertRaises(UserError, alice.talk.cancel, sent["id"])
+        self.assertRaises(UserError, alice.talk.retry, sent["id"])
+
+    def test_what_waits_is_tried_at_once_when_a_person_says_so(self) -> None:
+        alice, _ = self.registered("alice", 1), self.registered("bob", 2)
+        self.send(alice, "bob", "first", "stored")
+        self.ring.down = True
+        sent = self.send(alice, "bob", "second")
+        self.clock.pump([1.0] * 20)
+        self.ring.down = False
+        alice.talk.retry(None)
+        self.clock.pump([0.1] * 3)
+        self.assertEqual(alice.state(sent["id"]), "delivered")
+
+    def test_pages_go_forward_from_a_message(self) -> None:
+        alice, _ = self.registered("alice", 1), self.registered("bob", 2)
+        sent = [self.send(alice, "bob", f"{number}", "stored")["id"] for number in range(6)]
+        page, more = alice.talk.history("bob", 2, None, None, False, sent[1])
+        self.assertEqual(([each["text"] for each in page], more), (["2", "3"], False))
+        page, _ = alice.talk.history("bob", 9, None, None, False, sent[3])
+        self.assertEqual([each["text"] for each in page], ["4", "5"])
+
     def test_a_lost_answer_doubles_nothing(self) -> None:
         alice, bob = self.registered("alice", 1), self.registered("bob", 2)
         self.ring.lose.append("Deposit")
