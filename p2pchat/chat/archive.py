@@ -64,7 +64,7 @@ class Archive:
     def lines(
         self, chat: str, limit: int, before: Line | None = None, search: str = "", after: Line | None = None
     ) -> list[Line]:
-        """The last `limit` lines before `before` that contain `search`, oldest first; with `after`, the first ones after it."""
+        """The last `limit` lines before `before` that contain `search`; or the first after `after`."""
         conditions, values = ["chat = ?"], [chat]
         if before is not None:
             conditions.append("(place, seq, row) < (?, ?, ?)")

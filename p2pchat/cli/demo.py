@@ -20,6 +20,7 @@ from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, TimedOut
 from p2pchat.tui import run
 from p2pchat.tui.palette import theme_of
+from p2pchat.tui.preferences import Preferences
 from p2pchat.wire.connection import Link
 
 NODES = 5
@@ -174,8 +175,9 @@ class Play:
         await self._send("Hello bob", "delivered")
         self.step = "the chat screen"
         home = self.world.agents["alice"].folder
+        link = self.world.link
         await run.chat(
-            self.world.reactor, lambda locator: self.world.link("alice", locator), home, theme_of(os.environ), "bob"
+            self.world.reactor, lambda each: link("alice", each), home, Preferences(), theme_of(os.environ), "bob"
         )
 
 

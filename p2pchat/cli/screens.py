@@ -13,7 +13,7 @@ from p2pchat.cli.control import agent_options, connect
 from p2pchat.cli.places import home_of
 from p2pchat.cli.ring_watch import Asked, every_node, every_user
 from p2pchat.cli.show import UsageError
-from p2pchat.tui import run
+from p2pchat.tui import preferences, run
 from p2pchat.tui.palette import theme_of
 from p2pchat.wire.connection import Link
 
@@ -25,6 +25,7 @@ def chat(options: argparse.Namespace) -> int:
         need_terminal()
     home = home_of(options)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wishes = preferences.load(home)
 
     async def act(reactor: Any) -> None:
         def open_link(locator: amp.CommandLocator) -> Awaitable[Link]:
@@ -33,7 +34,7 @@ def chat(options: argparse.Namespace) -> int:
         if plain:
             await run.plain(reactor, open_link, home)
         else:
-            await run.chat(reactor, open_link, home, theme_of(os.environ))
+            await run.chat(reactor, open_link, home, wishes, theme_of(os.environ, wishes.theme))
 
     running.run(act)
     return 0

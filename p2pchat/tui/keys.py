@@ -1,7 +1,9 @@
 """Key bindings of the screens: tables, from which the help is written as well."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from p2pchat.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,17 @@ CHAT = (
     Binding("next_chat", ("meta down", "ctrl n"), "next chat"),
     Binding("previous_chat", ("meta up", "ctrl p"), "previous chat"),
     Binding("next_active", ("meta a",), "next chat with something unread"),
+    Binding("numbered", tuple(f"meta {digit}" for digit in "1234567890"), "the chat at this place of the list"),
+    Binding("first_unread", ("meta u",), "to the first unread message"),
     Binding("older", ("page up",), "scroll up; loads older messages"),
     Binding("newer", ("page down",), "scroll down"),
     Binding("bottom", ("meta end",), "go to the newest message"),
+    Binding("search", ("ctrl s",), "search in this chat"),
+    Binding("past", ("ctrl r",), "search what you typed before"),
+    Binding("copy", ("meta c",), "copy the message at the bottom of the screen"),
     Binding("list", ("f2",), "show or hide the list of chats"),
+    Binding("person", ("f3",), "who this is: presence and fingerprint"),
+    Binding("bare", ("meta l",), "nothing but the messages, to mark and copy them"),
     Binding("redraw", ("ctrl l",), "draw everything again"),
     Binding("close", ("esc",), "close what is open"),
     Binding("interrupt", ("ctrl c",), "empty the line; twice: leave"),
@@ -32,13 +41,24 @@ CHAT = (
 COMPOSE = (
     Binding("send", ("enter",), "send"),
     Binding("break", ("meta enter", "shift enter", "ctrl j"), "break the line"),
-    Binding("complete", ("tab",), "complete a name or a command"),
+    Binding("complete", ("tab",), "complete a command, a name, an :emoji:"),
+    Binding("complete_back", ("shift tab",), "the completion before"),
     Binding("recall", ("up", "down"), "what you sent before"),
     Binding("start", ("ctrl a", "home"), "to the start of the line"),
     Binding("end", ("ctrl e", "end"), "to the end of the line"),
-    Binding("kill_left", ("ctrl u",), "delete to the start"),
-    Binding("kill_right", ("meta k",), "delete to the end"),
-    Binding("kill_word", ("ctrl w", "meta backspace"), "delete a word"),
+    Binding("left", ("ctrl b",), "one character left"),
+    Binding("right", ("ctrl f",), "one character right"),
+    Binding("word_left", ("meta b", "ctrl left", "meta left"), "one word left"),
+    Binding("word_right", ("meta f", "ctrl right", "meta right"), "one word right"),
+    Binding("delete_right", ("ctrl d",), "delete the character under the cursor"),
+    Binding("kill_left", ("ctrl u",), "cut to the start"),
+    Binding("kill_right", ("meta k",), "cut to the end"),
+    Binding("kill_word", ("ctrl w",), "cut back to the last blank"),
+    Binding("kill_word_left", ("meta backspace",), "cut a word to the left"),
+    Binding("kill_word_right", ("meta d",), "cut a word to the right"),
+    Binding("yank", ("ctrl y",), "put in what was cut"),
+    Binding("transpose", ("ctrl t",), "swap two characters"),
+    Binding("undo", ("ctrl _", "ctrl z"), "take the last change back"),
 )
 """Keys of the line that one types in."""
 
@@ -46,20 +66,50 @@ RING = (
     Binding("help", ("f1", "?"), "this help"),
     Binding("next", ("down", "right", "j", "n", "tab"), "next node clockwise"),
     Binding("previous", ("up", "left", "k", "p", "shift tab"), "previous node"),
+    Binding("find", ("/",), "find the slot of a user or identifier"),
+    Binding("fingers", ("f",), "draw the fingers of the selected node"),
     Binding("details", ("page up", "page down"), "scroll what is said of the node"),
-    Binding("back", ("[",), "step back in time"),
-    Binding("forward", ("]",), "step forward in time"),
+    Binding("back", ("[", ","), "step back in time"),
+    Binding("forward", ("]", "."), "step forward in time"),
+    Binding("leap_back", ("{", "<"), "30 steps back in time"),
+    Binding("leap_forward", ("}", ">"), "30 steps forward in time"),
+    Binding("first", ("home",), "to the beginning of the history"),
     Binding("now", ("end",), "back to now"),
     Binding("close", ("esc",), "close what is open"),
     Binding("quit", ("q", "ctrl q", "ctrl c"), "leave"),
 )
 
 _SHOWN = {"meta": "Alt", "ctrl": "Ctrl", "esc": "Escape", "page up": "PageUp", "page down": "PageDown"}
+MANY_KEYS = 4
+"""More keys than this are shown as the first and the last one."""
 
 
 def action_of(bindings: Iterable[Binding], key: str) -> str | None:
     """The action that `key` starts, if any."""
     return next((each.action for each in bindings if key in each.keys), None)
+
+
+def rebound(tables: Sequence[Sequence[Binding]], wanted: Mapping[str, tuple[str, ...]]) -> list[tuple[Binding, ...]]:
+    """Tables that hold at the same time, with other keys for some actions.
+
+    Raises:
+        UserError: an action that there is none of, or a key with two meanings.
+    """
+    known = {each.action for table in tables for each in table}
+    for action in wanted:
+        if action not in known:
+            raise UserError(f"[keys] has no action {action!r}. There are: {', '.join(sorted(known))}.")
+    changed = [tuple(replace(each, keys=wanted.get(each.action, each.keys)) for each in table) for table in tables]
+    taken: dict[str, str] = {}
+    for each in (binding for table in changed for binding in table):
+        for key in each.keys:
+            if key in taken:
+                raise UserError(
+                    f"[keys]: {shown(key)} means both {taken[key]} and {each.action}."
+                    f" Give {taken[key]} another key, or none: {taken[key]} = []."
+                )
+            taken[key] = each.action
+    return changed
 
 
 def shown(key: str) -> str:
@@ -71,8 +121,14 @@ def shown(key: str) -> str:
     return "-".join([*named, last if len(last) == 1 else last.capitalize()])
 
 
+def all_shown(binding: Binding) -> str:
+    """The keys of a binding as people write them."""
+    names = [shown(key) for key in binding.keys]
+    return f"{names[0]} … {names[-1]}" if len(names) > MANY_KEYS else ", ".join(names) or "no key"
+
+
 def help_lines(bindings: Iterable[Binding]) -> list[str]:
     """One line for each binding: its keys and what it does."""
-    rows = [(", ".join(shown(key) for key in each.keys), each.meaning) for each in bindings]
+    rows = [(all_shown(each), each.meaning) for each in bindings]
     width = max(len(keys) for keys, _ in rows)
     return [f"{keys:<{width}}  {meaning}" for keys, meaning in rows]

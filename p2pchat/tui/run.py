@@ -20,6 +20,7 @@ from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import Connect
 from p2pchat.tui.chat.controller import Controller
 from p2pchat.tui.plain import Plain, Typed
+from p2pchat.tui.preferences import Preferences
 from p2pchat.tui.ring.controller import Controller as RingController
 from p2pchat.tui.ring.controller import Look
 from p2pchat.tui.screen import Screen
@@ -29,7 +30,9 @@ LOG_NAME = "screen.log"
 Left = Callable[[P2PChatError | None], None]
 
 
-async def chat(reactor: Any, connect: Connect, log_folder: Path, theme: str, user: str = "") -> None:
+async def chat(
+    reactor: Any, connect: Connect, log_folder: Path, preferences: Preferences, theme: str, user: str = ""
+) -> None:
     """The chat screen; the agent goes on when it is left.
 
     Args:
@@ -38,7 +41,10 @@ async def chat(reactor: Any, connect: Connect, log_folder: Path, theme: str, use
         log_folder: `screen.log` there takes what must not be printed over the screen.
     """
     await _on_terminal(
-        reactor, log_folder, theme, lambda screen, left: Controller(screen, connect, reactor, left, user)
+        reactor,
+        log_folder,
+        theme,
+        lambda screen, left: Controller(screen, connect, reactor, left, user, preferences),
     )
 
 
@@ -73,7 +79,7 @@ async def _on_terminal(reactor: Any, log_folder: Path, theme: str, make: Callabl
     with open(log_folder / LOG_NAME, "a", encoding="utf-8") as log:
         _log_to(log)
         done, left = _leaving()
-        screen = Screen(reactor, urwid.display.raw.Screen(bracketed_paste_mode=True), theme)
+        screen = Screen(reactor, urwid.display.raw.Screen(bracketed_paste_mode=True, focus_reporting=True), theme)
         controller = make(screen, left)
         try:
             screen.start()

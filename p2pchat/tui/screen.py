@@ -1,5 +1,6 @@
 """The terminal under a screen: urwid's loop on the reactor, redrawn after whatever happens outside of it."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from p2pchat.tui.palette import palette
+from p2pchat.tui.text import one_line
 
 REDRAW_SECONDS = 0.02
 """Changes within this time are drawn at once: a burst of events costs one drawing."""
 
+MAX_NOTICE_CHARACTERS = 120
+
+_FOCUS = {"focus in": True, "focus out": False}
 _PASTING = {"begin paste": True, "end paste": False}
 
 
@@ -21,6 +26,8 @@ class Screen:
     Attributes:
         before_drawing: brings widgets up to date, so that a burst of changes costs this once, too.
         taken: sees each key first (but nothing that is pasted); True when no widget shall get it.
+        focused: whether the terminal has the keyboard; None where it does not tell.
+        focus_changed: told when that has changed.
     """
 
     _log = Logger()
@@ -32,6 +39,8 @@ class Screen:
         self._place: urwid.WidgetPlaceholder[Any] = urwid.WidgetPlaceholder(urwid.SolidFill(" "))
         self.before_drawing: Callable[[], None] = lambda: None
         self.taken: Callable[[str], bool] = lambda key: False
+        self.focused: bool | None = None
+        self.focus_changed: Callable[[], None] = lambda: None
         self.loop = urwid.MainLoop(
             self._place,
             palette(theme),
@@ -64,9 +73,25 @@ class Screen:
 
     def bell(self) -> None:
         """Ring the terminal's bell."""
+        self._write("\a")
+
+    def notify(self, text: str) -> None:
+        """Have the desktop show a line (OSC 9), and ring."""
+        self._write(f"\x1b]9;{one_line(text, MAX_NOTICE_CHARACTERS)}\a\a")
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard of the person's machine (OSC 52), also through ssh and tmux."""
+        self._write(f"\x1b]52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}\a")
+
+    def theme(self, name: str) -> None:
+        """Change the colours."""
+        self.loop.screen.register_palette(palette(name))
+        self.clear()
+
+    def _write(self, sequence: str) -> None:
         display: Any = self.loop.screen
         if display.started and hasattr(display, "write"):
-            display.write("\a")
+            display.write(sequence)
             display.flush()
 
     def clear(self) -> None:
@@ -92,6 +117,10 @@ class Screen:
         if key in _PASTING:
             self._pasting = _PASTING[key]
             return False
+        if key in _FOCUS:
+            self.focused = _FOCUS[key]
+            self.focus_changed()
+            return True
         try:
             return not self._pasting and isinstance(key, str) and self.taken(key)
         except Exception:

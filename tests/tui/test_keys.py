@@ -2,12 +2,13 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.errors import UserError
 from p2pchat.tui import keys
 
 
 class BindingTests(SynchronousTestCase):
     def test_no_key_means_two_things(self) -> None:
-        for table in (keys.CHAT, keys.RING):
+        for table in ((*keys.CHAT, *keys.COMPOSE), keys.RING):
             bound = [key for each in table for key in each.keys]
             self.assertEqual(len(bound), len(set(bound)))
 
@@ -16,6 +17,20 @@ class BindingTests(SynchronousTestCase):
         self.assertEqual(keys.action_of(keys.CHAT, "f1"), "help")
         self.assertEqual(keys.action_of(keys.CHAT, "ctrl q"), "quit")
         self.assertIsNone(keys.action_of(keys.CHAT, "x"))
+
+    def test_other_keys_replace_the_usual_ones(self) -> None:
+        chat, compose = keys.rebound((keys.CHAT, keys.COMPOSE), {"switch": ("ctrl o",), "undo": ()})
+        self.assertEqual(keys.action_of(chat, "ctrl o"), "switch")
+        self.assertIsNone(keys.action_of(chat, "ctrl k"))
+        self.assertIsNone(keys.action_of(compose, "ctrl z"))
+
+    def test_a_key_with_two_meanings_is_refused_over_both_tables(self) -> None:
+        with self.assertRaisesRegex(UserError, "Ctrl-k means both"):
+            keys.rebound((keys.CHAT, keys.COMPOSE), {"undo": ("ctrl k",)})
+
+    def test_an_action_that_there_is_none_of_is_refused(self) -> None:
+        with self.assertRaisesRegex(UserError, "no action 'fly'"):
+            keys.rebound((keys.CHAT,), {"fly": ("x",)})
 
     def test_the_help_names_keys_as_people_write_them(self) -> None:
         lines = keys.help_lines(keys.CHAT)

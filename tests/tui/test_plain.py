@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, TryElsewhere
 from p2pchat.tui.plain import Plain
-from tests.tui.chat.test_controller import Agent, message
+from tests.tui.chat.stage import Agent, message
 
 
 class PlainTests(SynchronousTestCase):

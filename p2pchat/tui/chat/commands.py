@@ -1,5 +1,6 @@
 """What can be typed after a slash: a table, and how a line is taken apart."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -13,7 +14,7 @@ class Slash:
 
 
 COMMANDS = (
-    Slash(("help",), "", "this list"),
+    Slash(("help",), "[COMMAND]", "this list"),
     Slash(("msg", "query"), "USER [TEXT]", "open a chat, and send TEXT if given"),
     Slash(("add", "accept"), "[USER]", "make a contact, or accept a request"),
     Slash(("block",), "[USER]", "take no more messages from somebody"),
@@ -21,8 +22,16 @@ COMMANDS = (
     Slash(("verify",), "[USER] [yes]", "show the digits to compare; yes: they match"),
     Slash(("status", "whois"), "[USER]", "presence and fingerprint"),
     Slash(("why",), "[ID]", "what was done for a message, or your last"),
-    Slash(("search",), "TEXT", "find TEXT in this chat"),
+    Slash(("retry",), "[ID|all]", "send a failed or queued message now"),
+    Slash(("cancel",), "[ID]", "do not send a queued message"),
+    Slash(("search",), "[TEXT]", "find TEXT in this chat"),
+    Slash(("find", "searchall"), "[TEXT]", "find TEXT in all chats"),
+    Slash(("goto",), "[unread|end]", "to the first unread or the newest message"),
     Slash(("session",), "", "the state of this session"),
+    Slash(("handover",), "[always|ask|never]", "what a login elsewhere gets from here"),
+    Slash(("receipts",), "[on|off]", "whether others hear that you have read"),
+    Slash(("theme",), "NAME", "colours: dark, light, 16 or none"),
+    Slash(("notify",), "none|bell|name|text", "what messages do while you look elsewhere"),
     Slash(("invisible",), "", "show nobody that you are online"),
     Slash(("visible",), "", "show everyone that you are online"),
     Slash(("login",), "", "log in again here"),
@@ -50,16 +59,25 @@ def text_of(typed: str) -> str:
     return typed.lstrip()[1:] if typed.lstrip().startswith("//") else typed
 
 
-def help_lines() -> list[str]:
-    """One line for each command."""
-    rows = [(f"/{each.names[0]} {each.takes}".strip(), each.meaning) for each in COMMANDS]
-    width = max(len(left) for left, _ in rows)
+def help_lines(beginning: str = "") -> list[str]:
+    """One line for each command, or for those whose name begins so."""
+    chosen = [each for each in COMMANDS if any(name.startswith(beginning) for name in each.names)]
+    rows = [(f"/{each.names[0]} {each.takes}".strip(), _meaning(each)) for each in chosen]
+    width = max((len(left) for left, _ in rows), default=0)
     return [f"{left:<{width}}  {meaning}" for left, meaning in rows]
 
 
-def completions(typed: str, users: list[str]) -> list[str]:
-    """What Tab may make of the line typed so far: commands, or names as the last word."""
+def _meaning(command: Slash) -> str:
+    others = ", ".join(f"/{name}" for name in command.names[1:])
+    return f"{command.meaning} (also {others})" if others else command.meaning
+
+
+def completions(typed: str, users: list[str], emoji: Callable[[str], list[str]]) -> list[str]:
+    """What Tab may make of the line typed so far: commands, names as the last word, emoji by :name."""
     if typed.startswith("/") and " " not in typed:
         return [f"/{name} " for each in COMMANDS for name in each.names if name.startswith(typed[1:])]
-    left, blank, last = typed.rpartition(" ")
-    return [f"{left}{blank}{user} " for user in users if last and user.startswith(last)]
+    start = max(typed.rfind(" "), typed.rfind("\n")) + 1
+    left, last = typed[:start], typed[start:]
+    if len(last) > 1 and last.startswith(":"):
+        return [f"{left}{sign} " for sign in emoji(last[1:].rstrip(":"))]
+    return [f"{left}{user} " for user in users if last and user.startswith(last)]

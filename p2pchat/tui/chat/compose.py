@@ -1,30 +1,55 @@
 """The line one types in: history of inputs, completion, editing keys, pasted texts as one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import urwid
 
 from p2pchat.tui import keys
+from p2pchat.tui.chat.editing import EDITS, MAX_UNDO_STEPS, Typed
+from p2pchat.tui.keys import Binding
 
 MAX_ROWS = 6
 """A longer text scrolls in the line."""
 
 MAX_PAST_INPUTS = 100
 
+MAX_PASTE_CHARACTERS = 256 * 1024
+"""What is pasted beyond this is dropped; a message holds 48 KiB."""
+
+PASTE_LINES = 3
+"""A pasted text of more lines is asked about."""
+
 _PASTED = {"enter": "\n", "ctrl m": "\n", "ctrl j": "\n", "tab": "    "}
 
 
 class Compose(urwid.Edit):
-    """Enter sends, Alt-Enter breaks the line, arrows at the edge recall what was sent."""
+    """Enter sends, Alt-Enter breaks the line, arrows at the edge recall what was sent.
 
-    def __init__(self, sent: Callable[[str], None], complete: Callable[[str], list[str]]) -> None:
+    Args:
+        sent: takes a text that is to be sent.
+        complete: what Tab may make of a line typed so far.
+        pasted: asked about a pasted text of many lines; it calls `insert_text` or sends, or drops it.
+        changed: told that what stands here has changed.
+    """
+
+    def __init__(
+        self,
+        sent: Callable[[str], None],
+        complete: Callable[[str], list[str]],
+        pasted: Callable[[str], None],
+        changed: Callable[[], None],
+        bindings: Sequence[Binding] = keys.COMPOSE,
+    ) -> None:
         super().__init__(("title", "> "), multiline=True)
-        self._sent, self._complete = sent, complete
+        self._sent, self._complete, self._ask_about, self._changed = sent, complete, pasted, changed
+        self._bindings = bindings
         self._pasted: list[str] | None = None
-        self._past: list[str] = []
-        self._recalled = 0
+        self.past: list[str] = []
+        self._recalled, self._unsent = 0, ""
         self._offers: list[str] = []
+        self._cut = ""
+        self._undo: list[tuple[str, int]] = []
 
     @property
     def pasting(self) -> bool:
@@ -40,22 +65,42 @@ class Compose(urwid.Edit):
         if self._pasted is not None or key == "begin paste":
             self._paste(key)
             return None
-        action = keys.action_of(keys.COMPOSE, key)
-        if action == "complete":
-            self._offer()
+        action = keys.action_of(self._bindings, key)
+        if action in ("complete", "complete_back"):
+            self._offer(back=action == "complete_back")
             return None
         self._offers = []
+        before = (self.edit_text, self.edit_pos)
+        left = self._carry_out(action, size, key)
+        if self.edit_text != before[0]:
+            if action != "undo":
+                self._undo = [*self._undo, before][-MAX_UNDO_STEPS:]
+            self._changed()
+        return left
+
+    def _carry_out(self, action: str | None, size: tuple[int], key: str) -> str | None:
         if action == "send":
             self._send()
         elif action == "break":
             self.insert_text("\n")
-        elif action in _EDITING:
-            _EDITING[action](self)
+        elif action == "undo":
+            self._take_back()
+        elif action in EDITS:
+            edited = EDITS[action](Typed(self.edit_text, self.edit_pos, self._cut))
+            self.set_edit_text(edited.text)
+            self.set_edit_pos(edited.at)
+            self._cut = edited.cut
         elif action == "recall" and "\n" not in self.edit_text:
             self._recall(-1 if key == "up" else 1)
         else:
             return super().keypress(size, key)
         return None
+
+    def _take_back(self) -> None:
+        if self._undo:
+            *self._undo, (text, at) = self._undo
+            self.set_edit_text(text)
+            self.set_edit_pos(at)
 
     def _paste(self, key: str) -> None:
         """Gather what is pasted and put it in at once: key by key, a long text would take seconds."""
@@ -63,8 +108,12 @@ class Compose(urwid.Edit):
             self._pasted = []
         elif key == "end paste":
             text, self._pasted = "".join(self._pasted), None
-            self.insert_text(text)
-        elif len(key) == 1 or key in _PASTED:
+            if text.rstrip("\n").count("\n") >= PASTE_LINES:
+                self._ask_about(text)
+            else:
+                self.insert_text(text)
+                self._changed()
+        elif (len(key) == 1 or key in _PASTED) and len(self._pasted) < MAX_PASTE_CHARACTERS:
             self._pasted.append(_PASTED.get(key, key))
 
     def _send(self) -> None:
@@ -72,45 +121,38 @@ class Compose(urwid.Edit):
         if not typed.strip():
             return
         self.set_edit_text("")
-        self._past = [*self._past, typed][-MAX_PAST_INPUTS:]
-        self._recalled = 0
+        self._undo = []
+        self.remember(typed)
         self._sent(typed)
 
-    def _recall(self, step: int) -> None:
-        place = self._recalled + step
-        if -len(self._past) <= place <= 0:
-            self._recalled = place
-            self.put(self._past[place] if place else "")
+    def remember(self, typed: str) -> None:
+        """Have this among the past inputs."""
+        self.past = [*(each for each in self.past if each != typed), typed][-MAX_PAST_INPUTS:]
+        self._recalled, self._unsent = 0, ""
 
-    def _offer(self) -> None:
+    def _recall(self, step: int) -> None:
+        """What is half typed comes back below the newest past input."""
+        place = self._recalled + step
+        if -len(self.past) <= place <= 0:
+            if not self._recalled:
+                self._unsent = self.edit_text
+            self._recalled = place
+            self.put(self.past[place] if place else self._unsent)
+
+    def _offer(self, back: bool) -> None:
         if not self._offers:
-            self._offers = self._complete(self.edit_text)
+            offers = self._complete(self.edit_text)
+            self._offers = [*offers, self.edit_text] if len(offers) > 1 else offers
+            back = back and len(offers) > 1
+            if back:
+                self._offers = [*self._offers[-1:], *self._offers[:-1]]
+        elif back:
+            self._offers = [*self._offers[-2:], *self._offers[:-2]]
         if self._offers:
             first, *rest = self._offers
             self._offers = [*rest, first]
             self.put(first)
-
-
-def _kill_word(edit: Compose) -> None:
-    left = edit.edit_text[: edit.edit_pos].rstrip()
-    start = max(left.rfind(" "), left.rfind("\n")) + 1
-    right = edit.edit_text[edit.edit_pos :]
-    edit.set_edit_text(edit.edit_text[:start] + right)
-    edit.set_edit_pos(start)
-
-
-def _kill_left(edit: Compose) -> None:
-    edit.set_edit_text(edit.edit_text[edit.edit_pos :])
-    edit.set_edit_pos(0)
-
-
-_EDITING: dict[str | None, Callable[[Compose], None]] = {
-    "start": lambda edit: edit.set_edit_pos(0),
-    "end": lambda edit: edit.set_edit_pos(len(edit.edit_text)),
-    "kill_left": _kill_left,
-    "kill_right": lambda edit: edit.set_edit_text(edit.edit_text[: edit.edit_pos]),
-    "kill_word": _kill_word,
-}
+            self._changed()
 
 
 class Shortened(urwid.WidgetDecoration[Any]):

@@ -6,12 +6,17 @@ from typing import Any
 import urwid
 
 from p2pchat.tui.dialogs import Form, button
+from p2pchat.tui.text import harmless, one_line
 
 GROUPS_PER_LINE = 7
 """Of the recovery key, so that its lines break between groups."""
 
 MAX_OFFERS = 10
 """Names below the one that is typed."""
+
+PREVIEW_LINES = 5
+PREVIEW_CHARACTERS = 66
+"""Of a pasted text."""
 
 _STEPS = {"down": 1, "tab": 1, "up": -1, "shift tab": -1}
 
@@ -169,6 +174,89 @@ class SwitchBox(Form):
             for place, name in enumerate(self._matching())
         ]
         self._offers.set_text([*offers, ("faint", "Enter opens this chat; arrows choose, Escape closes.")])
+
+
+class PickBox(Form):
+    """Something is looked for by what is typed; one of what was found is chosen.
+
+    Args:
+        asked: told what is typed, at each change; it calls `offer`, now or later.
+        chosen: called with the value of what was chosen.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        label: str,
+        asked: Callable[[str], None],
+        chosen: Callable[[Any], None],
+        below: urwid.Widget,
+        closed: Callable[[], None],
+    ) -> None:
+        self._asked, self._chosen = asked, chosen
+        self._found: list[tuple[str, Any]] = []
+        self._selected = 0
+        self._field = urwid.Edit(label)
+        self._offers = urwid.Text("")
+        field = urwid.AttrMap(self._field, "field", "focus")
+        super().__init__(title, [field, urwid.Divider(), self._offers], below, closed, focus=0)
+        self._show()
+
+    @property
+    def typed(self) -> str:
+        """What is looked for."""
+        return str(self._field.edit_text)
+
+    def put(self, text: str) -> None:
+        """Look for this."""
+        self._field.set_edit_text(text)
+        self._field.set_edit_pos(len(text))
+        self._asked(text)
+
+    def offer(self, found: list[tuple[str, Any]]) -> None:
+        """Show what was found: labels, fit for the screen, with their values."""
+        self._found, self._selected = found, 0
+        self._show()
+
+    def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
+        if key == "enter":
+            if self._found:
+                self._chosen(self._found[self._selected][1])
+            return None
+        if key in _STEPS and self._found:
+            self._selected = (self._selected + _STEPS[key]) % len(self._found)
+            self._show()
+            return None
+        before = self.typed
+        left = super().keypress(size, key)
+        if self.typed != before:
+            self._asked(self.typed)
+        return left
+
+    def _show(self) -> None:
+        offers: list[Any] = [
+            ("focus" if place == self._selected else "text", f" {label} \n")
+            for place, (label, _) in enumerate(self._found)
+        ]
+        nothing = "Nothing found. " if self.typed and not self._found else ""
+        self._offers.set_text([*offers, ("faint", f"{nothing}Enter takes it; arrows choose, Escape closes.")])
+
+
+def paste(text: str, decided: Callable[[str], None], below: urwid.Widget, can_send: bool) -> Form:
+    """What shall become of a pasted text of many lines: "edit", "send" or "drop"."""
+    lines = harmless(text).rstrip("\n").split("\n")
+    shown = [one_line(each, PREVIEW_CHARACTERS) for each in lines[:PREVIEW_LINES]]
+    more = [f"… {len(lines) - PREVIEW_LINES} more"] if len(lines) > PREVIEW_LINES else []
+    rows: list[Any] = [
+        urwid.Text(f"You have pasted {len(lines)} lines:"),
+        urwid.Divider(),
+        urwid.Text(("faint", "\n".join([*shown, *more]))),
+        urwid.Divider(),
+        button("Put them into the line", lambda: decided("edit")),
+        *([button("Send them as one message", lambda: decided("send"))] if can_send else []),
+        button("Drop them", lambda: decided("drop")),
+    ]
+    return Form("paste", rows, below, lambda: decided("drop"), focus=4)
 
 
 def fits(typed: str, name: str) -> bool:

@@ -2,30 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError
-from p2pchat.tui.agent import AgentLink
-from p2pchat.tui.chat.model import Chat, Line, Model, Standing
-from p2pchat.tui.chat.widgets import ChatView
-
-
-class Surroundings(Protocol):
-    """The controller, as far as following needs it."""
-
-    link: AgentLink
-    view: ChatView
-    model: Model
-    first_open: str
-
-    def show(self, model: Model) -> None: ...
-    def bell(self) -> None: ...
-    def note(self, *texts: str, failed: bool = False) -> None: ...
-    def run(self, work: Any) -> None: ...
-    def stand(self, standing: Standing) -> None: ...
-    async def load(self, user: str) -> None: ...
-    async def open(self, user: str) -> None: ...
+from p2pchat.tui.chat import render
+from p2pchat.tui.chat.model import Chat, Line, Standing
+from p2pchat.tui.chat.surroundings import Surroundings
 
 
 class Following:
@@ -69,9 +52,11 @@ class Following:
     async def _load(self) -> None:
         screen = self._screen
         standing = Standing.of((await screen.link.ask(commands.Connection))["connection"])
-        if standing.state == "replaced":
+        if standing.state in ("active", "replaced"):
             session = (await screen.link.ask(commands.Session))["session"]
-            standing = replace(standing, replaced_at=str((session.get("replaced") or {}).get("at") or ""))
+            replaced_at = str((session.get("replaced") or {}).get("at") or "")
+            moving = render.handover(session.get("handover") or {})
+            standing = replace(standing, replaced_at=replaced_at, handover=moving)
         screen.stand(standing)
         chats: list[Mapping[str, Any]] = []
         more = standing.state != "none"
@@ -87,11 +72,19 @@ class Following:
         await self.refresh()
 
     def scrolled(self) -> None:
-        """Who comes down to the newest messages has seen them."""
+        """Who comes down to the newest messages, or back to this terminal, has seen them."""
         opened = self._screen.model.open
         known = self._screen.model.chat(opened.user) if opened else None
-        if opened is not None and known is not None and known.unread and self._screen.view.messages.at_end:
+        if opened is not None and known is not None and known.unread and self._looks_at_the_end:
             self._screen.run(self.read(opened.user))
+
+    @property
+    def _looks_at_the_end(self) -> bool:
+        """Whether the person can see a new message of the open chat."""
+        screen, opened = self._screen, self._screen.model.open
+        return (
+            opened is not None and not opened.cut and screen.view.messages.at_end and screen.screen.focused is not False
+        )
 
     def happened(self, event: Mapping[str, Any]) -> None:
         """One event of the agent."""
@@ -99,24 +92,42 @@ class Following:
         if kind in ("message", "sent"):
             self._message(event)
         elif kind == "receipt" and screen.model.open is not None:
-            moved = screen.model.open.moved_on(str(event["id"]), str(event["state"]), int(event.get("copies") or 0))
-            screen.show(replace(screen.model, open=moved))
+            self._receipt(str(event["id"]), str(event["state"]), int(event.get("copies") or 0))
         elif kind == "presence":
             self._presence(event)
         elif kind == "session":
             self._session(event)
+
+    def _receipt(self, message: str, state: str, copies: int) -> None:
+        screen = self._screen
+        if screen.model.open is not None:
+            screen.show(replace(screen.model, open=screen.model.open.moved_on(message, state, copies)))
+        if state == "stored" and copies != screen.model.wanted:
+            self._soon(screen.ask_wanted(message))
 
     def _message(self, event: Mapping[str, Any]) -> None:
         screen = self._screen
         line, opened = Line.of(event, screen.model.standing.user), screen.model.open
         if opened is None or event.get("chat") != opened.user:
             if not line.mine:
-                screen.bell()
+                self._alert(line)
             self._soon(self.refresh())
             return
-        screen.show(replace(screen.model, open=opened.added(line)))
-        seen = not line.mine and screen.view.messages.at_end
-        self._soon(self.read(opened.user) if seen else self.refresh())
+        seen = line.mine or self._looks_at_the_end
+        added = opened.added(line)
+        screen.show(replace(screen.model, open=added if seen else added.unread_from(line.id)))
+        if not seen:
+            self._alert(line)
+        self._soon(self.read(opened.user) if seen and not line.mine else self.refresh())
+
+    def _alert(self, line: Line) -> None:
+        """Somebody writes whom the person does not see: ring, and say so where that is wanted."""
+        screen, wish = self._screen, self._screen.preferences.notify
+        if wish == "bell" or (wish != "none" and screen.screen.focused):
+            screen.screen.bell()
+        elif wish in ("name", "text"):
+            text = f"{line.author}: {line.text}" if wish == "text" else f"A message from {line.author}"
+            screen.screen.notify(text)
 
     def _presence(self, event: Mapping[str, Any]) -> None:
         screen, user = self._screen, str(event["user"])
@@ -136,7 +147,9 @@ class Following:
                 " What came until then stays here to read; /login takes the conversation back.",
                 failed=True,
             )
-        self._soon(self.refresh())
+        handover = (event.get("handover") or {}).get("state")
+        moved = handover == "done" and bool(self._screen.model.standing.handover)
+        self._soon(self.begin() if moved else self.refresh())
 
     def _soon(self, work: Any) -> None:
         """Something that the next event or link repeats anyway: its failure needs no words."""

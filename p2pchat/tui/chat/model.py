@@ -105,6 +105,8 @@ class Conversation:
     lines: tuple[Line | Notice, ...] = ()
     first_unread: str | None = None
     more: bool = False
+    cut: bool = False  # the newest messages are not loaded: one has gone far up, or looks at something found
+    below: int = 0  # messages that came while they are not loaded
 
     def added(self, line: Line) -> "Conversation":
         """With `line` at the end; or where it stands already; or, late, before what its author wrote after it."""
@@ -113,6 +115,8 @@ class Conversation:
                 self,
                 lines=tuple(line if isinstance(each, Line) and each.id == line.id else each for each in self.lines),
             )
+        if self.cut:
+            return replace(self, below=self.below + 1)
         place = len(self.lines)
         for index in range(len(self.lines) - 1, -1, -1):
             each = self.lines[index]
@@ -127,9 +131,23 @@ class Conversation:
         return replace(self, lines=(*self.lines, *notices)[-MAX_LINES:])
 
     def older(self, lines: tuple[Line, ...], more: bool) -> "Conversation":
-        """With a page of older messages at the top."""
+        """With a page of older messages at the top; what is too far below is let go of."""
         known = {each.id for each in self.lines if isinstance(each, Line)}
-        return replace(self, lines=(*(each for each in lines if each.id not in known), *self.lines), more=more)
+        joined = (*(each for each in lines if each.id not in known), *self.lines)
+        return replace(self, lines=joined[:MAX_LINES], more=more, cut=self.cut or len(joined) > MAX_LINES)
+
+    def newer(self, lines: tuple[Line, ...], more: bool) -> "Conversation":
+        """With a page of newer messages at the bottom; what is too far above is let go of."""
+        known = {each.id for each in self.lines if isinstance(each, Line)}
+        joined = (*self.lines, *(each for each in lines if each.id not in known))
+        below = self.below if more else 0
+        return replace(
+            self, lines=joined[-MAX_LINES:], cut=more, below=below, more=self.more or len(joined) > MAX_LINES
+        )
+
+    def unread_from(self, message: str) -> "Conversation":
+        """With the mark of the first unread message here, where there is none yet."""
+        return self if self.first_unread else replace(self, first_unread=message)
 
     def moved_on(self, message: str, state: str, copies: int) -> "Conversation":
         """With a new state of one message."""
@@ -140,6 +158,11 @@ class Conversation:
                 for each in self.lines
             ),
         )
+
+    @property
+    def newest(self) -> str | None:
+        """The id of the last message that is loaded."""
+        return next((each.id for each in reversed(self.lines) if isinstance(each, Line)), None)
 
     @property
     def oldest(self) -> str | None:
@@ -157,6 +180,7 @@ class Standing:
     ring: str = ""
     connected: bool = False
     replaced_at: str = ""  # ISO 8601 UTC, when another place took the session over
+    handover: str = ""  # how far the conversation has moved from or to another place, in words
     link: str = "one moment: the agent is starting"  # empty while the agent answers, else what is wrong
 
     @classmethod
@@ -181,6 +205,8 @@ class Model:
     open: Conversation | None = None
     people: Mapping[str, Person] = field(default_factory=dict)
     list_shown: bool = True
+    bare: bool = False  # nothing but the messages
+    wanted: int = 0  # copies that the ring keeps of a message, as far as we saw
     hint: str = ""  # shown in the status line until the next key
 
     def listed(self, chats: tuple[Chat, ...]) -> "Model":

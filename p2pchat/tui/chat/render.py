@@ -1,6 +1,6 @@
 """The chat screen's markup: pure functions from the model to what urwid shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -32,6 +32,9 @@ class Mark:
 Item: TypeAlias = Line | Notice | Mark
 
 STATES = {"queued": "…", "stored": "◔", "delivered": "✓", "read": "✓✓", "failed": "!"}
+"""A sign for each state; its word stands behind it."""
+
+DRAFT = "✎"
 PRESENCES = {"online": "●", "offline": "○", "unknown": "?"}
 
 
@@ -49,6 +52,8 @@ def items(conversation: Conversation) -> Iterator[Item]:
             if each.id == conversation.first_unread:
                 yield Mark("─── new ───", "marker")
         yield each
+    if conversation.cut:
+        yield Mark("─ newer messages: PageDown, the newest: Alt-End ─", "faint")
 
 
 def key(item: Item) -> object:
@@ -65,24 +70,26 @@ def head(shown: Line) -> tuple[Markup, int]:
     return [("faint", clock), ("me" if shown.mine else "them", author)], columns
 
 
-def body(item: Item) -> Markup:
+def body(item: Item, wanted: int = 0) -> Markup:
     """A message's text, one's own with its state, `stored` with the number of copies; or a line of the program."""
     if isinstance(item, Mark):
         return (item.attribute, item.text)
     if isinstance(item, Notice):
         return ("failed" if item.failed else "notice", f"* {harmless(item.text)}")
-    return [("text", harmless(item.text)), *state(item)]
+    return [("text", harmless(item.text)), *state(item, wanted)]
 
 
-def state(shown: Line) -> list[Markup]:
-    """The sign behind one's own message; a failure in words."""
+def state(shown: Line, wanted: int) -> list[Markup]:
+    """The sign and the word behind one's own message; of `stored` also the copies, of those that the ring keeps."""
     if not shown.mine:
         return []
     sign = STATES.get(shown.state, "?")
     if shown.state == "failed":
-        return [("failed", f" {sign} failed (/why says the reason)")]
-    copies = f" {shown.copies}" if shown.state == "stored" and shown.copies else ""
-    return [("state", f" {sign}{copies}")]
+        return [("failed", f" {sign} failed (/why says the reason, /retry sends it again)")]
+    copies = ""
+    if shown.state == "stored" and shown.copies:
+        copies = f" {shown.copies}/{wanted}" if wanted >= shown.copies else f" {shown.copies}"
+    return [("state", f" {sign} {shown.state}{copies}")]
 
 
 def chats(model: Model, width: int) -> list[Markup]:
@@ -100,7 +107,7 @@ def chat(shown: Chat, person: Person, is_open: bool, width: int) -> Markup:
     """One row of the list: presence, name, unread count."""
     sign = PRESENCES.get(person.presence, "?")
     count = f" {shown.unread}" if shown.unread else ""
-    changed = " !" if person.key_changed else ""
+    changed = " !" if person.key_changed else f" {DRAFT}" if shown.draft and not is_open else ""
     text = one_line(shown.user, max(width - len(count) - len(changed) - 3, 4)) + changed + count
     attribute = "selected" if is_open else "unread" if shown.unread else "text"
     return [("online" if person.presence == "online" else "faint", f"{sign} "), (attribute, text)]
@@ -148,14 +155,26 @@ def status(standing: Standing) -> tuple[str, str]:
     if standing.state == "replaced":
         at = local(standing.replaced_at)
         when = f" {at:%d %b %H:%M}" if at else ""
-        return f"{me}: logged in elsewhere{when}; read-only. /login takes it back", "alert"
+        moving = f"; {standing.handover}" if standing.handover else ""
+        return f"{me}: logged in elsewhere{when}; read-only{moving}. /login takes it back", "alert"
     if standing.state == "locked":
         return f"{me}: locked. /login unlocks", "alert"
     if standing.state == "none":
         return "not logged in", "alert"
     if not standing.connected:
         return f"{me}: no node reachable; messages wait here and are sent later", "alert"
-    return f"{me} │ node {standing.node} │ ring {standing.ring[:8]}", "bar"
+    moving = f" │ {standing.handover}" if standing.handover else ""
+    return f"{me} │ node {standing.node} │ ring {standing.ring[:8]}{moving}", "bar"
+
+
+def handover(row: Mapping[str, Any]) -> str:
+    """How far a hand-over is, in words; empty when there is none, or when it is done."""
+    state, count, total = row.get("state"), row.get("messages") or 0, row.get("total") or 0
+    if state == "waiting":
+        return "hand-over: waits for the other place"
+    if state == "running":
+        return f"hand-over: {count} of {total} messages" if total else "hand-over: begins"
+    return "hand-over: refused by the other place" if state == "refused" else ""
 
 
 def place(standing: Standing) -> str:

@@ -1,49 +1,39 @@
 """What each /command of the chat screen does."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from p2pchat.client import commands
 from p2pchat.errors import UserError
 from p2pchat.tui import qr
-from p2pchat.tui.agent import AgentLink
-from p2pchat.tui.chat.following import Following
-from p2pchat.tui.chat.model import Line, Model
-from p2pchat.tui.chat.widgets import ChatView
-
-FOUND_LINES = 50
-
-
-class Surroundings(Protocol):
-    """The controller, as far as commands need it."""
-
-    link: AgentLink
-    view: ChatView
-    model: Model
-    following: Following
-
-    def note(self, *texts: str, failed: bool = False) -> None: ...
-    def help(self) -> None: ...
-    def box(self, title: str, lines: list[Any]) -> None: ...
-    def leave(self) -> None: ...
-    def ask_login(self, user: str = "") -> None: ...
-    def show(self, model: Model) -> None: ...
-    async def open(self, user: str) -> None: ...
-    async def send(self, user: str, text: str) -> None: ...
+from p2pchat.tui.chat.actions import Actions
+from p2pchat.tui.chat.model import Line
+from p2pchat.tui.chat.surroundings import Surroundings
+from p2pchat.tui.palette import THEMES
+from p2pchat.tui.preferences import NOTIFY
 
 
 class Slashes:
     """Carries out commands, each by its first name."""
 
-    def __init__(self, screen: Surroundings) -> None:
-        self._screen = screen
+    def __init__(self, screen: Surroundings, actions: Actions) -> None:
+        self._screen, self._actions = screen, actions
         self._carry_out: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
             "help": self._help,
             "msg": self._msg,
             "verify": self._verify,
             "status": self._status,
             "why": self._why,
+            "retry": self._retry,
+            "cancel": self._cancel,
             "search": self._search,
+            "find": self._find,
+            "goto": self._goto,
+            "handover": self._handover,
+            "receipts": self._receipts,
+            "theme": self._theme,
+            "notify": self._notify,
             "session": self._session,
             "login": self._login,
             "logout": self._logout,
@@ -71,8 +61,8 @@ class Slashes:
             raise UserError("Name somebody, as in /add alice, or open a chat first.")
         return user
 
-    async def _help(self, _: str) -> None:
-        self._screen.help()
+    async def _help(self, rest: str) -> None:
+        self._screen.help(rest.removeprefix("/"))
 
     async def _msg(self, rest: str) -> None:
         user, _, text = rest.partition(" ")
@@ -85,7 +75,7 @@ class Slashes:
         user = self._meant(rest)
         await self._ask(command, user=user)
         self._screen.note(done.format(user=user))
-        await self._screen.following.refresh()
+        await self._screen.refresh()
 
     async def _verify(self, rest: str) -> None:
         user, _, answer = rest.rpartition(" ") if rest.endswith(" yes") or rest == "yes" else (rest, "", "")
@@ -107,23 +97,68 @@ class Slashes:
         person = (await self._ask(commands.Status, user=self._meant(rest)))["person"]
         self._screen.note(*_pairs(person))
 
-    async def _why(self, rest: str) -> None:
+    def _mine(self, *states: str) -> str:
+        """The last message of ours in the open chat, in one of the states if there are any."""
         opened = self._screen.model.open
-        mine = [each.id for each in opened.lines if isinstance(each, Line) and each.mine] if opened else []
-        if not rest and not mine:
-            raise UserError("Send a message first, or give an ID.")
-        answer = await self._ask(commands.Why, id=rest or mine[-1])
+        lines = [each for each in opened.lines if isinstance(each, Line) and each.mine] if opened else []
+        fitting = [each.id for each in lines if not states or each.state in states]
+        if not fitting:
+            kind = f" that is {' or '.join(states)}" if states else ""
+            raise UserError(f"There is no message of yours{kind} in this chat. Give an ID, or open another chat.")
+        return fitting[-1]
+
+    async def _why(self, rest: str) -> None:
+        answer = await self._ask(commands.Why, id=rest or self._mine())
         self._screen.note(*(_step(step) for step in answer["steps"]))
 
+    async def _retry(self, rest: str) -> None:
+        if rest == "all":
+            await self._ask(commands.Retry)
+            self._screen.note("All that is queued is tried now.")
+            return
+        await self._ask(commands.Retry, id=rest or self._mine("failed", "queued"))
+
+    async def _cancel(self, rest: str) -> None:
+        attempts = (await self._ask(commands.Cancel, id=rest or self._mine("queued")))["attempts"]
+        tried = f" It was tried {attempts} times; if one of them got through unseen, it arrives." if attempts else ""
+        self._screen.note(f"It will not be sent; /retry sends it after all.{tried}")
+
     async def _search(self, rest: str) -> None:
-        opened = self._screen.model.open
-        if opened is None or not rest:
-            raise UserError("Open a chat, then /search TEXT.")
-        answer = await self._ask(commands.History, user=opened.user, search=rest, limit=FOUND_LINES)
-        found = [
-            f"{str(row.get('sent_at') or '')[:16]} {row.get('from')}: {row.get('text')}" for row in answer["messages"]
-        ]
-        self._screen.note(*(found or [f"Nothing with {rest!r} in this chat."]))
+        if self._screen.model.open is None:
+            raise UserError("Open a chat, then /search TEXT; /find TEXT searches all chats.")
+        self._actions.search(rest)
+
+    async def _find(self, rest: str) -> None:
+        self._actions.search(rest, everywhere=True)
+
+    async def _goto(self, rest: str) -> None:
+        places = {"unread": "first_unread", "": "bottom", "end": "bottom"}
+        if rest not in places:
+            raise UserError("/goto unread, or /goto end.")
+        self._actions.pressed(places[rest], "")
+
+    async def _handover(self, rest: str) -> None:
+        changes = {"changes": {"handover": rest}} if rest else {}
+        settings = (await self._ask(commands.Settings, **changes))["settings"]
+        self._screen.note(f"When you log in elsewhere, this place hands its messages over: {settings['handover']}.")
+
+    async def _receipts(self, rest: str) -> None:
+        if rest not in ("on", "off", ""):
+            raise UserError("/receipts on, or /receipts off.")
+        changes = {"changes": {"read_receipts": rest == "on"}} if rest else {}
+        settings = (await self._ask(commands.Settings, **changes))["settings"]
+        told = "are" if settings["read_receipts"] else "are not"
+        self._screen.note(f"Others {told} told when you have read their messages.")
+
+    async def _theme(self, rest: str) -> None:
+        if rest not in THEMES:
+            raise UserError(f"/theme takes one of {', '.join(THEMES)}; for good: theme = '…' in screen.toml.")
+        self._screen.screen.theme(rest)
+
+    async def _notify(self, rest: str) -> None:
+        if rest not in NOTIFY:
+            raise UserError(f"/notify takes one of {', '.join(NOTIFY)}; for good: notify = '…' in screen.toml.")
+        self._screen.preferences = replace(self._screen.preferences, notify=rest)
 
     async def _session(self, _: str) -> None:
         self._screen.note(*_pairs((await self._ask(commands.Session))["session"]))
@@ -133,7 +168,7 @@ class Slashes:
 
     async def _logout(self, _: str) -> None:
         await self._ask(commands.Logout)
-        await self._screen.following.refresh()
+        await self._screen.refresh()
         self._screen.ask_login()
 
     async def _clear(self, _: str) -> None:

@@ -9,6 +9,7 @@ from p2pchat.tui import keys
 from p2pchat.tui.chat import render
 from p2pchat.tui.chat.compose import Compose, Shortened
 from p2pchat.tui.chat.model import Line, Model
+from p2pchat.tui.preferences import Preferences
 
 LIST_COLUMNS = 22
 NARROW_COLUMNS = 60
@@ -23,18 +24,49 @@ class Messages(urwid.ListBox[int]):
         super().__init__(self._rows)
         self._made: dict[Any, Any] = {}
         self._keys: list[object] = []
+        self._items: list[Any] = []
+        self._wanted_copies = 0
+        self._looked_for: object = None
+        self._size = (0, 0)
         self.at_end = True
         self.new_below = 0
 
-    def show(self, shown: Iterable[Any]) -> None:
+    @property
+    def line(self) -> Line | None:
+        """The message that one looks at: the last one, or where one has scrolled to."""
+        lines = [item for item in self._items if isinstance(item, Line)]
+        if self.at_end or not self._rows:
+            return lines[-1] if lines else None
+        upto = [item for item in self._items[: self._rows.focus + 1] if isinstance(item, Line)]
+        return upto[-1] if upto else None
+
+    def look_for(self, key: object) -> None:
+        """Put the item with this key at the top, now or as soon as it is shown."""
+        self.at_end = False
+        self._looked_for = key
+        self._look()
+
+    def _look(self) -> None:
+        if self._looked_for in self._keys:
+            self._rows.set_focus(self._keys.index(self._looked_for))
+            self.set_focus_valign(("relative", 20))
+            self._looked_for = None
+
+    def show(self, shown: Iterable[Any], wanted_copies: int = 0) -> None:
         """Show these items; who has scrolled up keeps the place where they read, and hears how much is new below."""
         items = list(shown)
+        if wanted_copies != self._wanted_copies:
+            self._wanted_copies, self._made = wanted_copies, {}
         focused = self._keys[self._rows.focus] if self._keys else None
         last = self._keys[-1] if self._keys else None
-        self._made = {item: self._made.get(item) or _row(item) for item in items}
+        self._made = {item: self._made.get(item) or _row(item, wanted_copies) for item in items}
+        self._items = items
         self._keys = [render.key(item) for item in items]
         self._rows[:] = [self._made[item] for item in items]
         if not items:
+            return
+        if self._looked_for in self._keys:
+            self._look()
             return
         if self.at_end or focused not in self._keys:
             self.to_end()
@@ -46,23 +78,31 @@ class Messages(urwid.ListBox[int]):
 
     def to_end(self) -> None:
         """Show the newest line."""
-        self.at_end, self.new_below = True, 0
+        self.at_end, self.new_below, self._looked_for = True, 0, None
         if self._rows:
             self._rows.set_focus(len(self._rows) - 1)
             self.set_focus_valign("bottom")
 
-    def scroll(self, size: tuple[int, int], key: str) -> bool:
-        """Scroll by a page; whether the top was reached."""
+    def scroll(self, size: tuple[int, int], key: str) -> list[str]:
+        """Scroll by a page; which ends are reached: "top", "bottom"."""
         self.keypress(size, key)
-        self.at_end = not self._rows or "bottom" in self.ends_visible(size)
+        ends: list[str] = list(self.ends_visible(size))
+        self.at_end = not self._rows or "bottom" in ends
         if self.at_end:
             self.new_below = 0
-        return "top" in self.ends_visible(size)
+        return ends
+
+    def render(self, size: tuple[int, int], focus: bool = False) -> Any:  # type: ignore[override]
+        if size != self._size:
+            self._size = size
+            if self.at_end and self._rows:
+                self.to_end()
+        return super().render(size, focus)
 
 
-def _row(item: Any) -> Any:
+def _row(item: Any, wanted_copies: int) -> Any:
     """An item's widget: the text of a message stands beside its time and author, not below."""
-    text = urwid.Text(render.body(item))
+    text = urwid.Text(render.body(item, wanted_copies))
     if not isinstance(item, Line):
         return text
     head, columns = render.head(item)
@@ -70,25 +110,29 @@ def _row(item: Any) -> Any:
 
 
 class ChatView(urwid.WidgetWrap[Any]):
-    """The whole screen of a chat; keys of the table go to `pressed` as actions, what is typed to `sent`."""
+    """The whole screen of a chat; keys of the table go to `pressed` as (action, key), what is typed to `sent`."""
 
     def __init__(
         self,
+        preferences: Preferences,
         sent: Callable[[str], None],
-        pressed: Callable[[str], None],
+        pressed: Callable[[str, str], None],
         complete: Callable[[str], list[str]],
+        pasted: Callable[[str], None],
+        changed: Callable[[], None],
     ) -> None:
-        self._pressed = pressed
+        self._pressed, self._bindings = pressed, preferences.chat_keys
         self._model = Model()
         self._chats = urwid.SimpleFocusListWalker[Any]([])
         self.messages = Messages()
-        self.compose = Compose(sent, complete)
+        self.compose = Compose(sent, complete, pasted, changed, preferences.compose_keys)
         self._title = urwid.Text("", wrap="ellipsis")
         self._bar = urwid.Text("", wrap="ellipsis")
         self._mapped: Any = urwid.AttrMap(self._bar, "bar")
         self._below: Any = urwid.Text("", align="right")
         self._list = urwid.ListBox(self._chats)
-        self._talk: Any = urwid.Frame(self.messages, header=urwid.Pile([self._title, urwid.Divider("─")]))
+        self._head = urwid.Pile([self._title, urwid.Divider("─")])
+        self._talk: Any = urwid.Frame(self.messages, header=self._head)
         self._body: Any = urwid.Columns([("weight", 1, self._talk)])
         self._foot: Any = urwid.Pile([("pack", self._mapped), ("pack", Shortened(self.compose))], focus_item=1)
         super().__init__(urwid.Frame(self._body, footer=self._foot, focus_part="footer"))
@@ -105,11 +149,12 @@ class ChatView(urwid.WidgetWrap[Any]):
             (place for place, each in enumerate(model.chats) if model.open and each.user == model.open.user), 0
         )
         self._chats.set_focus(min(opened, len(self._chats) - 1))
-        self.messages.show(render.items(model.open) if model.open else _WELCOME)
+        self.messages.show(render.items(model.open) if model.open else _WELCOME, model.wanted)
+        self._talk.header = None if model.bare else self._head
         self._show_below()
 
     def render(self, size: tuple[int, ...], focus: bool = False) -> Any:
-        wide = self._model.list_shown and size[0] >= NARROW_COLUMNS
+        wide = self._model.list_shown and not self._model.bare and size[0] >= NARROW_COLUMNS
         if wide != (len(self._body.contents) > 1):
             given = [(self._talk, self._body.options("weight", 1))]
             if wide:
@@ -118,28 +163,28 @@ class ChatView(urwid.WidgetWrap[Any]):
         return super().render(size, focus)
 
     def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
-        action = None if self.compose.pasting else keys.action_of(keys.CHAT, key)
+        action = None if self.compose.pasting else keys.action_of(self._bindings, key)
         if action in ("older", "newer"):
-            columns = size[0] - (LIST_COLUMNS if len(self._body.contents) > 1 else 0)
-            top = self.messages.scroll((columns, self._message_rows(size)), key)
+            ends = self.messages.scroll(self._message_size(size), "page up" if action == "older" else "page down")
             self._show_below()
-            self._pressed("older" if top and action == "older" else "scrolled")
-        elif action == "bottom":
-            self.messages.to_end()
-            self._show_below()
-            self._pressed("scrolled")
+            self._pressed("scrolled", key)
+            if ("top" if action == "older" else "bottom") in ends:
+                self._pressed(action, key)
         elif action is not None:
-            self._pressed(action)
+            self._pressed(action, key)
+            self._show_below()
         else:
             return super().keypress(size, key)
         return None
 
-    def _message_rows(self, size: tuple[int, int]) -> int:
-        below = int(self._foot.rows((size[0],))) + (1 if self.messages.new_below else 0)
-        return max(size[1] - below - 2, 1)
+    def _message_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        columns = size[0] - (LIST_COLUMNS if len(self._body.contents) > 1 else 0)
+        below = int(self._foot.rows((size[0],))) + (1 if self._talk.footer is not None else 0)
+        above = 0 if self._model.bare else 2
+        return columns, max(size[1] - below - above, 1)
 
     def _show_below(self) -> None:
-        count = self.messages.new_below
+        count = self.messages.new_below + (self._model.open.below if self._model.open else 0)
         self._below.set_text(("unread", f"{count} new ↓ (Alt-End) ") if count else "")
         self._talk.footer = self._below if count else None
 

@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.tui.chat.commands import COMMANDS, completions, help_lines, parse, text_of
+from p2pchat.tui.chat.emoji import Emoji
 
 
 class ParseTests(SynchronousTestCase):
@@ -33,6 +34,15 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(len(help_lines()), len(COMMANDS))
 
     def test_tab_completes_commands_and_names(self) -> None:
-        self.assertEqual(completions("/ver", []), ["/verify "])
-        self.assertEqual(completions("/add al", ["alice", "bob"]), ["/add alice "])
-        self.assertEqual(completions("", ["alice"]), [])
+        self.assertEqual(completions("/ver", [], Emoji().named), ["/verify "])
+        self.assertEqual(completions("/add al", ["alice", "bob"], Emoji().named), ["/add alice "])
+        self.assertEqual(completions("", ["alice"], Emoji().named), [])
+
+    def test_tab_completes_emoji_by_short_and_by_unicode_names(self) -> None:
+        self.assertEqual(completions("yes :+1", [], Emoji().named), ["yes 👍 "])
+        self.assertIn("look: 🐈 ", completions("look: :cat", [], Emoji().named))
+        self.assertEqual(completions("at 10:", [], Emoji().named), [])
+
+    def test_the_help_of_one_command(self) -> None:
+        self.assertEqual(len(help_lines("why")), 1)
+        self.assertEqual(help_lines("nonsense"), [])

@@ -1,130 +1,11 @@
 """The chat screen on a virtual terminal: keys in, agent's answers and events in, text out."""
 
-from collections.abc import Callable
-from typing import Any
-
-from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
-from twisted.protocols import amp
-from twisted.trial.unittest import SynchronousTestCase
-from urwid.testing import ScriptedScreen
-
 from p2pchat.client import commands
-from p2pchat.errors import NameTaken, P2PChatError, TryElsewhere
-from p2pchat.tui.chat.controller import Controller
-from p2pchat.tui.screen import Screen
-
-SIZE = (80, 24)
+from p2pchat.errors import NameTaken, TryElsewhere
+from tests.tui.chat.stage import ChatCase, message
 
 
-class Agent:
-    """Answers from what a test put in, and notes what was asked."""
-
-    def __init__(self, clock: MemoryReactorClock) -> None:
-        self.clock = clock
-        self.locator: amp.CommandLocator | None = None
-        self._lost: Callable[[Any], None] = lambda link: None
-        self.asked: list[tuple[type[amp.Command], dict[str, Any]]] = []
-        self.state = "active"
-        self.messages: list[dict[str, Any]] = []
-        self.chats = [{"user": "bob", "unread": 1, "last": None}, {"user": "carol", "unread": 0, "last": None}]
-        self.people: list[dict[str, Any]] = []
-        self.failures: dict[type[amp.Command], P2PChatError] = {}
-        self.running = True
-
-    async def connect(self, locator: amp.CommandLocator) -> Any:
-        if not self.running:
-            raise TryElsewhere("no agent")
-        self.locator = locator
-        return self
-
-    def callRemote(self, command: type[amp.Command], **arguments: Any) -> Deferred[dict[str, Any]]:
-        self.asked.append((command, arguments))
-        answer: Deferred[dict[str, Any]] = Deferred()
-        if command in self.failures:
-            answer.errback(self.failures[command])
-        else:
-            answer.callback(self._answer(command, arguments))
-        return answer
-
-    def _answer(self, command: type[amp.Command], arguments: dict[str, Any]) -> dict[str, Any]:
-        user = None if self.state == "none" else "me"
-        connection = {"user": user, "state": self.state, "node": "1a2b3c4d", "ring": "ff" * 32, "connected": True}
-        found: dict[type[amp.Command], dict[str, Any]] = {
-            commands.Connection: {"connection": connection},
-            commands.Chats: {"chats": self.chats, "more": False},
-            commands.Contacts: {"people": self.people, "more": False},
-            commands.History: {"messages": list(self.messages), "more": False},
-            commands.Status: {"person": {"user": arguments.get("user"), "presence": "online"}},
-            commands.Verify: {
-                "person": {"user": "bob", "digits": ["00001", "00002"], "own_digits": ["00003", "00004"]}
-            },
-            commands.Send: {"sent": {}, "status": 0, "reason": ""},
-            commands.Register: {"account": {"user": "me", "recovery_key": "RECOVERY-KEY-1234"}},
-            commands.Why: {
-                "message": {},
-                "steps": [{"at": "2026-01-02T03:04:05.678Z", "step": "add", "copies": 5, "wanted": 5}],
-            },
-        }
-        return found.get(command) or {}
-
-    def push(self, **event: Any) -> None:
-        assert self.locator is not None
-        responder: Callable[..., Any] = self.locator.happened  # type: ignore[attr-defined]
-        responder(event)
-
-    def when_lost(self, tell: Callable[[Any], None]) -> None:
-        self._lost = tell
-
-    def close(self) -> None:
-        self.running = False
-
-    def end(self) -> None:
-        """The process is gone."""
-        self.running = False
-        self._lost(self)
-
-
-def message(id: str, text: str, author: str = "bob", state: str = "received") -> dict[str, Any]:  # noqa: A002
-    return {
-        "id": id,
-        "from": author,
-        "to": "me",
-        "text": text,
-        "sent_at": "2026-01-02T03:04:05Z",
-        "state": state,
-        "copies": 0,
-    }
-
-
-class ScreenTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = MemoryReactorClock()
-        self.agent = Agent(self.clock)
-        self.left: list[P2PChatError | None] = []
-        self.screen = Screen(self.clock, ScriptedScreen(size=SIZE), "mono")
-        self.controller = Controller(self.screen, self.agent.connect, self.clock, self.left.append)
-
-    def start(self) -> None:
-        self.controller.start()
-        self.clock.advance(1)
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.screen.loop.process_input(self.screen.loop.input_filter([key], []))
-            self.clock.advance(0.1)
-
-    def enter_text(self, text: str) -> None:
-        self.press(*text)
-
-    def text(self) -> str:
-        lines = self.screen.loop.widget.render(SIZE, focus=True).decoded_text
-        self.assertEqual(len(lines), SIZE[1])
-        return "\n".join(lines)
-
-    def asked(self, command: type[amp.Command]) -> list[dict[str, Any]]:
-        return [arguments for each, arguments in self.agent.asked if each is command]
-
+class ScreenTests(ChatCase):
     def test_the_list_and_the_own_state_are_shown(self) -> None:
         self.start()
         self.assertIn("bob 1", self.text())
@@ -152,13 +33,13 @@ class ScreenTests(SynchronousTestCase):
         self.assertEqual(self.asked(commands.Send)[-1]["text"], "hi")
         self.agent.push(event="sent", chat="bob", **message("9", "hi", "me", "queued"))
         self.clock.advance(0.1)
-        self.assertIn("me: hi …", self.text())
+        self.assertIn("me: hi … queued", self.text())
         self.agent.push(event="receipt", id="9", to="bob", state="stored", copies=5)
         self.clock.advance(0.1)
-        self.assertIn("me: hi ◔ 5", self.text())
+        self.assertIn("me: hi ◔ stored 5/5", self.text())
         self.agent.push(event="receipt", id="9", to="bob", state="delivered", copies=5)
         self.clock.advance(0.1)
-        self.assertIn("me: hi ✓", self.text())
+        self.assertIn("me: hi ✓ delivered", self.text())
 
     def test_a_pasted_text_is_one_message(self) -> None:
         self.start()

@@ -23,12 +23,12 @@ def plain(markup: Any) -> str:
 
 def row(shown: Line) -> str:
     """A message as it stands on one wide row."""
-    return plain(render.head(shown)[0]) + plain(render.body(shown))
+    return plain(render.head(shown)[0]) + plain(render.body(shown, 5))
 
 
 class LineTests(SynchronousTestCase):
     def test_stored_says_how_many_copies(self) -> None:
-        self.assertTrue(row(MINE).endswith("me: hi ◔ 5"))
+        self.assertTrue(row(MINE).endswith("me: hi ◔ stored 5/5"))
 
     def test_each_state_has_a_sign_of_its_own(self) -> None:
         shown = {row(replace(MINE, state=state, copies=0))[-12:] for state in render.STATES}

@@ -21,7 +21,7 @@ class ScreenTests(SynchronousTestCase):
         self.rows: list[Row] = [row("0a000000"), row("b0000000")]
         self.failing = False
         self.left: list[bool] = []
-        self.screen = Screen(self.clock, ScriptedScreen(size=SIZE), "mono")
+        self.screen = Screen(self.clock, ScriptedScreen(size=SIZE), "none")
         self.controller = Controller(self.screen, self.look, self.clock, lambda: self.left.append(True))
         self.controller.start()
         self.addCleanup(self.controller.stop)
