@@ -160,7 +160,7 @@ COMMAND_LINE = (
 OF_COMMANDS = (
     *("password-file", "new-password-file", "recovery-key-file", "without-handover", "yes"),
     *("wait", "limit", "before", "search", "matched", "plain", "check", "logs"),
-    *("name", "out", "operator", "users"),
+    *("name", "out", "operator", "users", "once"),
     *("nodes", "seeds", "seed", "rates", "lookups", "plot"),
 )
 """Options of single commands, which the command line defines; they may stand in the file as well."""

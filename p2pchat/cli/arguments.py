@@ -162,6 +162,8 @@ def add_watching(group: Commands) -> None:
         command.option(DATA, file("operator", "an operator's certificate, for HOST:PORT"))
         if name == "status":
             command.option(switch("users", "list the users too"))
+        if name == "view":
+            command.option(switch("once", "print the screen once as text, and end"))
     drain = add(group, "drain", "ring_change:drain", "hand a node's records to the others, then end it", agent=False)
     drain.option(DATA)
     backup = add(group, "backup", "ring:backup", "copy a running node's database", agent=False)

@@ -82,17 +82,7 @@ def trace(options: argparse.Namespace) -> int:
     """Print how a user or an identifier is found."""
 
     async def act(ask: Ask) -> int:
-        found = await ask(commands.AskTrace, target=options.point)
-        row = {
-            "target": options.point,
-            "identifier": to_bytes(found["identifier"]).hex(),
-            "hops": [{"node": name(hop["node"]), "milliseconds": hop["milliseconds"]} for hop in found["hops"]],
-            "slot": found["slot"],
-            "epoch": found["epoch"],
-            "members": [name(each) for each in found["members"]],
-            "owner": name(found["owner"]),
-            "copies": found["copies"],
-        }
+        row = await traced(ask, options.point)
         if options.json:
             json_line(row)
             return 0
@@ -102,6 +92,21 @@ def trace(options: argparse.Namespace) -> int:
         return 0
 
     return with_node(options, act)
+
+
+async def traced(ask: Ask, target: str) -> Row:
+    """Where a user or an identifier belongs, and the hops to it."""
+    found = await ask(commands.AskTrace, target=target)
+    return {
+        "target": target,
+        "identifier": to_bytes(found["identifier"]).hex(),
+        "hops": [{"node": name(hop["node"]), "milliseconds": hop["milliseconds"]} for hop in found["hops"]],
+        "slot": found["slot"],
+        "epoch": found["epoch"],
+        "members": [name(each) for each in found["members"]],
+        "owner": name(found["owner"]),
+        "copies": found["copies"],
+    }
 
 
 class Asked:

@@ -2,20 +2,29 @@
 
 import argparse
 import os
+import shutil
 import sys
+import time
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from typing import Any
 
+from twisted.internet.task import deferLater
 from twisted.protocols import amp
 
 from p2pchat.cli import running
 from p2pchat.cli.control import agent_options, connect
 from p2pchat.cli.places import home_of
-from p2pchat.cli.ring_watch import Asked, every_node, every_user
-from p2pchat.cli.show import UsageError
+from p2pchat.cli.ring_watch import Ask, Asked, every_node, every_user, traced, with_node
+from p2pchat.cli.show import Row, UsageError, json_line
 from p2pchat.tui import preferences, run
 from p2pchat.tui.palette import theme_of
 from p2pchat.wire.connection import Link
+
+USERS_SECONDS = 10.0
+"""Between two questions for all users: they are many, and change seldom."""
+
+LOOK_SECONDS = 1.0
 
 
 def chat(options: argparse.Namespace) -> int:
@@ -41,20 +50,71 @@ def chat(options: argparse.Namespace) -> int:
 
 
 def view(options: argparse.Namespace) -> int:
-    """The ring screen, until the person leaves it."""
+    """The ring screen, until the person leaves it; once as text; or what happens as JSON lines."""
+    if options.once:
+        return view_once(options)
+    if options.json:
+        return view_events(options)
     need_terminal()
     home = home_of(options)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wishes = preferences.load(home)
 
     async def act(reactor: Any) -> None:
         node = Asked(reactor, options)
+        users: list[Row] = []
+        asked_at = -USERS_SECONDS
 
         async def look() -> Any:
-            return await every_node(node), await every_user(node)
+            nonlocal users, asked_at
+            if reactor.seconds() >= asked_at + USERS_SECONDS:
+                users, asked_at = await every_user(node), reactor.seconds()
+            return await every_node(node), users
 
         try:
             await look()
-            await run.ring(reactor, look, home, theme_of(os.environ))
+            theme = theme_of(os.environ, wishes.theme)
+            await run.ring(reactor, look, lambda target: traced(node, target), home, wishes, theme)
+        finally:
+            node.close()
+
+    running.run(act)
+    return 0
+
+
+def view_once(options: argparse.Namespace) -> int:
+    """The ring screen as text, as large as the terminal; with --json the rows of all nodes."""
+
+    async def act(ask: Ask) -> int:
+        rows = await every_node(ask)
+        if options.json:
+            for row in rows:
+                json_line(row)
+            return 0
+        columns, lines = shutil.get_terminal_size((80, 24))
+        at = time.strftime("%H:%M:%S")
+        for line in run.ring_once(rows, await every_user(ask), at, max(columns, 20), max(lines - 1, 12)):
+            print(line)
+        return 0
+
+    return with_node(options, act)
+
+
+def view_events(options: argparse.Namespace) -> int:
+    """One JSON object for each change that a node sees, until it is interrupted."""
+
+    async def act(reactor: Any) -> None:
+        node = Asked(reactor, options)
+        try:
+            before = await every_node(node)
+            for row in before:
+                json_line({"event": "node", **row})
+            while True:
+                await deferLater(reactor, LOOK_SECONDS)
+                after = await every_node(node)
+                for change in run.ring_changes(before, after):
+                    json_line({**change, "at": datetime.now(UTC).isoformat(timespec="milliseconds")})
+                before = after
         finally:
             node.close()
 

@@ -74,6 +74,28 @@ def button(label: str, pressed: Callable[[], None]) -> urwid.Widget:
     return urwid.Padding(urwid.AttrMap(made, "button", "focus"), width=len(label) + 4)
 
 
+def ask_box(
+    title: str, label: str, entered: Callable[[str], None], below: urwid.Widget, closed: Callable[[], None]
+) -> Form:
+    """One field; Enter gives what is typed to `entered`."""
+    return _Question(title, urwid.Edit(label), entered, below, closed)
+
+
+class _Question(Form):
+    def __init__(
+        self, title: str, field: Any, entered: Callable[[str], None], below: urwid.Widget, closed: Callable[[], None]
+    ) -> None:
+        self._field, self._entered = field, entered
+        hint = urwid.Text(("faint", "Enter: go on   Escape: close"))
+        super().__init__(title, [urwid.AttrMap(field, "field", "focus"), urwid.Divider(), hint], below, closed, 0)
+
+    def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
+        if key == "enter":
+            self._entered(self._field.edit_text.strip())
+            return None
+        return super().keypress(size, key)
+
+
 def text_box(title: str, lines: Iterable[Any], below: urwid.Widget, closed: Callable[[], None]) -> Box:
     """Lines to read; Escape and Enter close."""
     rows = [urwid.Text(line) for line in lines]

@@ -1,7 +1,7 @@
 """Entries of the screens: put one on the terminal, and return when the person leaves."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,7 +22,10 @@ from p2pchat.tui.chat.controller import Controller
 from p2pchat.tui.plain import Plain, Typed
 from p2pchat.tui.preferences import Preferences
 from p2pchat.tui.ring.controller import Controller as RingController
-from p2pchat.tui.ring.controller import Look
+from p2pchat.tui.ring.controller import Find, Look
+from p2pchat.tui.ring.model import Model as RingModel
+from p2pchat.tui.ring.model import Row, Snapshot, changes
+from p2pchat.tui.ring.widgets import still
 from p2pchat.tui.screen import Screen
 
 LOG_NAME = "screen.log"
@@ -67,11 +70,26 @@ async def plain(reactor: Any, connect: Connect, log_folder: Path) -> None:
             lines.stop()
 
 
-async def ring(reactor: Any, look: Look, log_folder: Path, theme: str) -> None:
-    """The ring screen; `look` asks a node for every node and its users."""
+async def ring(reactor: Any, look: Look, find: Find, log_folder: Path, preferences: Preferences, theme: str) -> None:
+    """The ring screen; `look` asks a node for every node and its users, `find` where somebody belongs."""
     await _on_terminal(
-        reactor, log_folder, theme, lambda screen, left: RingController(screen, look, reactor, lambda: left(None))
+        reactor,
+        log_folder,
+        theme,
+        lambda screen, left: RingController(screen, look, find, reactor, lambda: left(None), preferences.ring_keys),
     )
+
+
+def ring_once(rows: Sequence[Row], users: Sequence[Row], at: str, columns: int, lines: int) -> list[str]:
+    """The ring screen as text."""
+    urwid.set_encoding("utf8")
+    return still(RingModel().seen(Snapshot.of(rows, users, at)), columns, lines)
+
+
+def ring_changes(before: Sequence[Row], after: Sequence[Row]) -> list[dict[str, str]]:
+    """What happened between two answers of a node, as rows."""
+    found = changes(Snapshot.of(before, (), ""), Snapshot.of(after, (), ""))
+    return [{"event": each.kind, "node": each.node, "text": each.text} for each in found]
 
 
 async def _on_terminal(reactor: Any, log_folder: Path, theme: str, make: Callable[[Screen, Left], Any]) -> None:

@@ -5,20 +5,28 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import urwid
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from p2pchat.errors import P2PChatError
 from p2pchat.tui import keys
-from p2pchat.tui.dialogs import text_box
-from p2pchat.tui.ring.model import Model, Row, Snapshot
+from p2pchat.tui.dialogs import ask_box, text_box
+from p2pchat.tui.keys import Binding
+from p2pchat.tui.ring.model import Found, Model, Row, Snapshot
+from p2pchat.tui.ring.render import LEGEND
 from p2pchat.tui.ring.widgets import RingView
 from p2pchat.tui.screen import Screen
 
 LOOK_SECONDS = 1.0
+LEAP = 30
+"""Snapshots: half a minute."""
+
 LEAVING = ("ctrl q", "ctrl c")
+
+Find = Callable[[str], Awaitable[Row]]
+"""Asks a node where a user or an identifier belongs: what `ring trace` prints."""
 
 Look = Callable[[], Awaitable[tuple[Sequence[Row], Sequence[Row]]]]
 """Asks a node for every node and for the users it keeps, as rows of `ring status`."""
@@ -29,9 +37,18 @@ class Controller:
 
     _log = Logger()
 
-    def __init__(self, screen: Screen, look: Look, clock: IReactorTime, left: Callable[[], None]) -> None:
-        self._screen, self._look, self._clock, self._left = screen, look, clock, left
-        self._view = RingView(self._pressed)
+    def __init__(
+        self,
+        screen: Screen,
+        look: Look,
+        find: Find,
+        clock: IReactorTime,
+        left: Callable[[], None],
+        bindings: Sequence[Binding] = keys.RING,
+    ) -> None:
+        self._screen, self._look, self._find, self._clock, self._left = screen, look, find, clock, left
+        self._bindings = bindings
+        self._view = RingView(self._pressed, bindings)
         self.model = Model()
         self._loop = LoopingCall(self._turn)
         self._loop.clock = clock
@@ -78,18 +95,33 @@ class Controller:
             self._left()
         elif action == "help":
             self._help()
+        elif action == "find":
+            self._screen.show(
+                ask_box("find a user's slot", "User or identifier  ", self._sought, self._view, self._back)
+            )
         else:
             self._show(_AFTER.get(action, lambda model: model)(self.model))
 
     def _help(self) -> None:
-        lines: list[Any] = [
-            *keys.help_lines(keys.RING),
-            "",
-            "p predecessor, s1 … successors, f fingers of the selected node",
-            "● ready  ◌ joining  ◍ leaving  ◐ suspected  ○ dead",
-        ]
-        below: urwid.Widget = self._view
-        self._screen.show(text_box("help", lines, below, lambda: self._screen.show(self._view)))
+        lines: list[Any] = [*keys.help_lines(self._bindings), "", *LEGEND]
+        self._screen.show(text_box("help", lines, self._view, self._back))
+
+    def _back(self) -> None:
+        self._screen.show(self._view)
+
+    def _sought(self, target: str) -> None:
+        self._back()
+        if target:
+            Deferred.fromCoroutine(self._trace(target))
+
+    async def _trace(self, target: str) -> None:
+        try:
+            self._show(self.model.traced(Found.of(await self._find(target))))
+        except P2PChatError as error:
+            self._show(replace(self.model, problem=str(error)))
+        except Exception:
+            self._log.failure("a search on the ring failed")
+            self._show(replace(self.model, problem="The node's answer was not understood; the log says why."))
 
 
 _AFTER: dict[str, Callable[[Model], Model]] = {
@@ -97,5 +129,10 @@ _AFTER: dict[str, Callable[[Model], Model]] = {
     "previous": lambda model: model.stepped(-1),
     "back": lambda model: model.looked(1),
     "forward": lambda model: model.looked(-1),
+    "leap_back": lambda model: model.looked(LEAP),
+    "leap_forward": lambda model: model.looked(-LEAP),
+    "first": lambda model: model.looked(len(model.snapshots)),
     "now": lambda model: replace(model, back=0),
+    "fingers": lambda model: replace(model, fingers_drawn=not model.fingers_drawn),
+    "close": lambda model: replace(model, found=None, problem=""),
 }

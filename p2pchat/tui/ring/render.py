@@ -1,86 +1,62 @@
-"""The ring screen's markup: the circle, the selected node, the events; pure functions."""
+"""The ring screen's texts: the selected node, the events, the history; pure functions to markup."""
 
-import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from p2pchat.tui.ring.model import Model, Node, Snapshot
+from p2pchat.tui.ring.circle import SIGNS, caption
+from p2pchat.tui.ring.model import Change, Found, Model, Node, Snapshot
 from p2pchat.tui.text import one_line
 
 Markup: TypeAlias = Any
 
-SIGNS = {"ready": "●", "joining": "◌", "leaving": "◍", "suspected": "◐", "dead": "○"}
-MAX_LABELS = 40
-"""With more nodes than this only the selected one and its pointers are named."""
-
 MAX_NAMES = 50
-NAME_COLUMNS = 8
+MAX_EVENT_CHARACTERS = 400
 
-Cells: TypeAlias = list[list[tuple[str, str]]]
-"""Rows of (attribute, character)."""
-
-
-def circle(model: Model, columns: int, rows: int) -> list[Markup]:
-    """The nodes on a circle, clockwise from the top, with what the selected one points to marked.
-
-    Returns `rows` lines of `columns` cells.
-    """
-    cells: Cells = [[("ring", " ")] * columns for _ in range(rows)]
-    for step in range(4 * (columns + rows)):
-        column, row = _at(step / (4 * (columns + rows)), columns, rows)
-        cells[row][column] = ("ring", "·")
-    roles = roles_of(model.node)
-    nodes = model.shown.nodes
-    for node in nodes:
-        _put_node(cells, node, roles.get(node.name, ""), len(nodes) <= MAX_LABELS)
-    if model.node is not None:
-        _put_node(cells, model.node, "selected", True)
-    _put(cells, rows // 2 - 1, _middle(columns, caption(model)[0]), caption(model)[0], "title")
-    _put(cells, rows // 2, _middle(columns, caption(model)[1]), caption(model)[1], "faint")
-    return [_joined(line) for line in cells]
-
-
-def caption(model: Model) -> tuple[str, str]:
-    """Two lines for the middle of the circle."""
-    snapshot = model.shown
-    if not snapshot.nodes:
-        return "one moment", "the node is asked"
-    alive = sum(node.state == "ready" for node in snapshot.nodes)
-    missing = f"{snapshot.deficit} copies missing" if snapshot.deficit else "all copies there"
-    return f"{alive} of {len(snapshot.nodes)} nodes", missing
-
-
-def roles_of(node: Node | None) -> dict[str, str]:
-    """What other nodes are to the selected one: p, s1 …, f."""
-    if node is None:
-        return {}
-    roles = dict.fromkeys(node.fingers, "f")
-    roles.update((name, f"s{place}") for place, name in reversed(list(enumerate(node.successors, 1))))
-    if node.predecessor:
-        roles[node.predecessor] = "p" + (" " + roles[node.predecessor] if node.predecessor in roles else "")
-    return roles
+LEGEND = [
+    "p predecessor, s1 … successors, f fingers of the selected node; its arc is drawn double",
+    "◆ what was looked for, and where its owner and its copies are",
+    "  ".join(f"{sign} {state}" for state, sign in SIGNS.items()),
+]
 
 
 def details(model: Model) -> list[Markup]:
     """The selected node: its place, pointers, load, and the users with their nodes."""
     node = model.node
     if node is None:
-        return [("faint", "no node is selected")]
+        return [*looked_up(model.found), ("faint", "no node is selected")]
+    state = {each.name: each.state for each in model.shown.nodes}
     pairs = (
-        ("state", node.state),
-        ("address", node.address),
-        ("predecessor", node.predecessor or "-"),
-        ("successors", _names(node.successors)),
-        ("fingers", _names(node.fingers)),
+        ("state", f"{SIGNS.get(node.state, '?')} {node.state}"),
+        ("address", one_line(node.address, 60)),
+        ("arc", f"{100 * model.shown.arc(node)[1]:.1f} % of the circle"),
+        ("predecessor", _named(node.predecessor, state) if node.predecessor else "-"),
+        ("successors", _names(node.successors, state)),
+        ("fingers", _names(node.fingers, state)),
         ("users", str(node.users)),
         ("backups", str(node.backups)),
         ("sessions", str(node.sessions)),
         ("slots", str(node.slots)),
         ("members", f"{node.least} of {node.wanted}"),
-        ("deficit", str(node.deficit)),
+        ("deficit", f"{node.deficit} copies missing" if node.deficit else "0"),
     )
     lines: list[Markup] = [("title", f"node {node.name}"), *([("faint", f"{key} "), value] for key, value in pairs)]
-    return [*lines, "", *owned(model.shown, node)]
+    return [*looked_up(model.found), *lines, "", *owned(model.shown, node)]
+
+
+def looked_up(found: Found | None) -> list[Markup]:
+    """Where somebody belongs who was looked for."""
+    if found is None:
+        return []
+    pairs = (
+        ("identifier", found.identifier[:16]),
+        ("slot", f"{found.slot}, epoch {one_line(found.epoch, 16)}"),
+        ("owner", found.owner),
+        ("members", " ".join(found.members)),
+        ("copies", str(found.copies)),
+        ("hops", " → ".join(found.hops) or "none, it was known"),
+    )
+    heading = ("marker", f"◆ {one_line(found.target, 32)}")
+    return [heading, *([("faint", f"{key} "), value] for key, value in pairs), ""]
 
 
 def owned(snapshot: Snapshot, node: Node) -> list[Markup]:
@@ -98,8 +74,30 @@ def owned(snapshot: Snapshot, node: Node) -> list[Markup]:
 
 
 def events(model: Model, rows: int) -> list[Markup]:
-    """The latest events, the newest last."""
-    return list(model.events[-rows:]) if rows > 0 else []
+    """The latest events up to the moment that one looks at, the newest last."""
+    return [_event(each) for each in model.told[-rows:]] if rows > 0 else []
+
+
+def _event(change: Change) -> Markup:
+    bad = change.text.endswith((" is gone", " is dead", " is suspected", "repair goes on"))
+    text = one_line(change.text, MAX_EVENT_CHARACTERS)
+    return [("faint", f"{change.at} "), ("failed" if bad else "text", text)]
+
+
+def slider(model: Model, columns: int) -> Markup:
+    """The history as a line: a mark for each moment at which something happened, and the one that is looked at."""
+    count = len(model.snapshots)
+    if count < 2:
+        return ("faint", "─" * columns)
+    first, last = model.snapshots[0].at, model.snapshots[-1].at
+    width = max(columns - len(first) - len(last) - 2, 1)
+    cells: list[tuple[str, str]] = [("faint", "─")] * width
+    for each in model.events:
+        index = each.number - 1 - (model.count - count)
+        if 0 <= index < count:
+            cells[index * (width - 1) // (count - 1)] = ("marker", "┿")
+    cells[(count - 1 - model.back) * (width - 1) // (count - 1)] = ("unread" if model.back else "node", "●")
+    return [("faint", f"{first} "), *cells, ("faint", f" {last}")]
 
 
 def bar(model: Model) -> Markup:
@@ -107,57 +105,18 @@ def bar(model: Model) -> Markup:
     if model.problem:
         return ("alert", f" {one_line(model.problem, 200)}")
     moment = f"{model.shown.at}, {model.back} steps back (End: now)" if model.back else f"{model.shown.at} now"
-    return ("alert" if model.shown.deficit else "bar", f" {moment} │ {' │ '.join(caption(model))} │ ? help │ q quit")
+    text = f" {moment} │ {' │ '.join(caption(model)[:2])} │ / find │ ? help │ q quit"
+    return ("alert" if model.shown.deficit else "bar", text)
 
 
-def _at(place: float, columns: int, rows: int) -> tuple[int, int]:
-    """The cell of a place on the circle; labels need room at the sides."""
-    angle = 2 * math.pi * place
-    across = max((columns - 2 * (NAME_COLUMNS + 6)) / 2, 1)
-    down = max((rows - 3) / 2, 1)
-    column = round((columns - 1) / 2 + across * math.sin(angle))
-    row = round((rows - 1) / 2 - down * math.cos(angle))
-    return min(max(column, 0), columns - 1), min(max(row, 0), rows - 1)
+def _named(name: str, state: dict[str, str]) -> str:
+    """A node's name, with its sign where it is not ready."""
+    known = state.get(name, "")
+    return name if known in ("ready", "") else f"{name}{SIGNS.get(known, '?')}"
 
 
-def _put_node(cells: Cells, node: Node, role: str, named: bool) -> None:
-    columns, rows = len(cells[0]), len(cells)
-    column, row = _at(node.place, columns, rows)
-    sign = SIGNS.get(node.state, "?")
-    attribute = "selected" if role == "selected" else "dead" if node.state in ("dead", "suspected") else "node"
-    label = node.name + (f" {role}" if role and role != "selected" else "")
-    if not named and not role:
-        label = ""
-    if node.place < 0.5:
-        _put(cells, row, column, f"{sign} {label}".rstrip(), attribute)
-    else:
-        text = f"{label} {sign}".lstrip()
-        _put(cells, row, column - len(text) + 1, text, attribute)
-
-
-def _put(cells: Cells, row: int, column: int, text: str, attribute: str) -> None:
-    start = min(max(column, 0), max(len(cells[0]) - len(text), 0))
-    for place, character in enumerate(text, start):
-        if 0 <= row < len(cells) and place < len(cells[0]):
-            cells[row][place] = (attribute, character)
-
-
-def _middle(columns: int, text: str) -> int:
-    return (columns - len(text)) // 2
-
-
-def _joined(line: list[tuple[str, str]]) -> Markup:
-    joined: list[tuple[str, str]] = []
-    for attribute, character in line:
-        if joined and joined[-1][0] == attribute:
-            joined[-1] = (attribute, joined[-1][1] + character)
-        else:
-            joined.append((attribute, character))
-    return joined
-
-
-def _names(names: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(names)) or "-"
+def _names(names: Iterable[str], state: dict[str, str]) -> str:
+    return " ".join(_named(name, state) for name in dict.fromkeys(names)) or "-"
 
 
 def _some(texts: Iterable[str]) -> list[Markup]:

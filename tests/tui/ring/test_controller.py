@@ -22,7 +22,7 @@ class ScreenTests(SynchronousTestCase):
         self.failing = False
         self.left: list[bool] = []
         self.screen = Screen(self.clock, ScriptedScreen(size=SIZE), "none")
-        self.controller = Controller(self.screen, self.look, self.clock, lambda: self.left.append(True))
+        self.controller = Controller(self.screen, self.look, self.find, self.clock, lambda: self.left.append(True))
         self.controller.start()
         self.addCleanup(self.controller.stop)
         self.clock.advance(0.1)
@@ -31,6 +31,14 @@ class ScreenTests(SynchronousTestCase):
         if self.failing:
             raise NoNodeReachable("No node runs here.")
         return list(self.rows), [{"user": "alice", "owner": "0a000000"}]
+
+    async def find(self, target: str) -> Row:
+        if target == "nobody":
+            raise NoNodeReachable("No node knows.")
+        return {
+            "target": target, "identifier": "b1" + "0" * 62, "hops": [{"node": "b0000000", "milliseconds": 1.0}],
+            "slot": 377, "epoch": "3", "members": ["0a000000", "b0000000"], "owner": "0a000000", "copies": 2,
+        }  # fmt: skip
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -66,6 +74,29 @@ class ScreenTests(SynchronousTestCase):
         self.failing = False
         self.clock.advance(1.0)
         self.assertNotIn("No node runs here.", self.text())
+
+    def test_a_user_s_slot_is_found_and_drawn_until_escape(self) -> None:
+        self.press("/", *"alice", "enter")
+        for part in ("◆ alice", "slot 377, epoch 3", "0a000000 owner", "b0000000 copy", "hops: b0000000"):
+            self.assertIn(part, self.text())
+        self.press("esc")
+        self.assertNotIn("◆", self.text())
+
+    def test_a_search_in_vain_says_why(self) -> None:
+        self.press("/", *"nobody", "enter")
+        self.assertIn("No node knows.", self.text())
+        self.press("/", "enter")
+        self.assertIn("node 0a000000", self.text())
+
+    def test_history_is_gone_through_by_steps_and_leaps(self) -> None:
+        for _ in range(40):
+            self.clock.advance(1.0)
+        self.press("{")
+        self.assertIn("30 steps back", self.text())
+        self.press("home")
+        self.assertIn("40 steps back", self.text())
+        self.press("}", "]")
+        self.assertIn("9 steps back", self.text())
 
     def test_help_and_leaving(self) -> None:
         self.press("?")

@@ -32,7 +32,7 @@ class ModelTests(SynchronousTestCase):
         model = Model().seen(snapshot(row("0a000000"), row("0b000000")))
         model = model.seen(snapshot(row("0a000000", "dead", deficit=3), row("0c000000"), at="10:00:01"))
         self.assertEqual(
-            list(model.events),
+            [f"{each.at} {each.text}" for each in model.events],
             [
                 "10:00:01 0a000000 is dead",
                 "10:00:01 0b000000 is gone",
@@ -43,7 +43,9 @@ class ModelTests(SynchronousTestCase):
 
     def test_an_address_that_changes_is_told(self) -> None:
         model = Model().seen(snapshot(row("0a000000"))).seen(snapshot(row("0a000000", address="127.0.0.9:1")))
-        self.assertEqual(list(model.events), ["10:00:00 0a000000 moved to 127.0.0.9:1"])
+        self.assertEqual(
+            [f"{each.at} {each.text}" for each in model.events], ["10:00:00 0a000000 moved to 127.0.0.9:1"]
+        )
 
     def test_the_selection_goes_around(self) -> None:
         model = Model().seen(snapshot(row("0a000000"), row("0b000000")))
