@@ -17,7 +17,10 @@ MAX_RECORDS = 15
 MAX_RECORD_BYTES = MAX_NODE_RECORD_BYTES
 """One encoded node record: certificate and signed addresses."""
 MAX_WORD_BYTES = 16
-MAX_ENTRIES_BYTES = 41_000
+ENTRY_BYTES = 41
+DIGEST_BYTES = 16
+"""Of a whole node table."""
+MAX_ENTRIES_BYTES = 1_000 * ENTRY_BYTES
 """Table entries in one value: 1,000 of 41 bytes (identifier, sequence, state)."""
 
 NOTHING: list[tuple[bytes, amp.Argument]] = []
@@ -64,14 +67,20 @@ class NextHop(amp.Command):
     `owned`: the point lies between the callee and its first live successor, which is the first record (in a ring of
     one the callee itself), before some that follow it.  Otherwise the records are nodes to ask next, closest to the
     point first.
+    `short`: the caller asks for the records that it lacks, the answer has identifiers (`nodes`) instead of all records.
     TryElsewhere: the callee is not on the ring.
     """
 
     arguments = [
         (b"point", IdentifierArgument()),
         (b"without", IdentifiersArgument(MAX_SUCCESSORS, optional=True)),
+        (b"short", Flag(optional=True)),
     ]
-    response = [(b"owned", Flag()), (b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES))]
+    response = [
+        (b"owned", Flag()),
+        (b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES)),
+        (b"nodes", IdentifiersArgument(MAX_SUCCESSORS, optional=True)),
+    ]
     errors = on_wire(*ERRORS)
 
 
@@ -81,6 +90,8 @@ class SpreadNodes(amp.Command):
     `entries` are packed (identifier 32, sequence 8, state 1).  `incarnation` names a run of the sender's table; `until`
     is the number of the last change in `entries`; `heard_incarnation` and `heard` say up to where the caller has heard
     the callee's changes (0 at first).  `more`: the callee has more; ask again.
+
+    `digest` (NodeTable.digest) instead of entries: are our tables alike?  `alike`: they are, up to both `until`.
     """
 
     arguments = [
@@ -89,21 +100,42 @@ class SpreadNodes(amp.Command):
         (b"entries", Blob(MAX_ENTRIES_BYTES)),
         (b"heard_incarnation", Natural()),
         (b"heard", Natural()),
+        (b"digest", Blob(DIGEST_BYTES, optional=True)),
     ]
     response = [
         (b"incarnation", Natural()),
         (b"until", Natural()),
         (b"entries", Blob(MAX_ENTRIES_BYTES)),
         (b"more", Flag()),
+        (b"alike", Flag(optional=True)),
     ]
     errors = on_wire(*ERRORS)
 
 
 class FetchRecords(amp.Command):
-    """The records of these nodes, as far as the callee has them."""
+    """The records of these nodes, as far as the callee has them.
 
-    arguments = [(b"nodes", IdentifiersArgument(MAX_RECORDS))]
-    response = [(b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES))]
+    `like`: the sequence of the callee's own record, as far as the caller knows; `packed` says that the records of the
+    answer are deflated against that one (packing.py).
+    """
+
+    arguments = [(b"nodes", IdentifiersArgument(MAX_RECORDS)), (b"like", Natural(optional=True))]
+    response = [(b"records", Blobs(MAX_RECORDS, MAX_RECORD_BYTES)), (b"packed", Flag(optional=True))]
+    errors = on_wire(*ERRORS)
+
+
+class Announce(amp.Command):
+    """News of one node, to be passed on to the nodes between the callee and `until`.
+
+    `entry` is packed as in SpreadNodes; `record` is the node's, deflated against the caller's own (packing.py).
+    """
+
+    arguments = [
+        (b"entry", Blob(ENTRY_BYTES, ENTRY_BYTES)),
+        (b"until", IdentifierArgument()),
+        (b"record", Blob(MAX_RECORD_BYTES, optional=True)),
+    ]
+    response = NOTHING
     errors = on_wire(*ERRORS)
 
 

@@ -41,19 +41,36 @@ class ChordLocator(amp.CommandLocator):
         return {}
 
     @commands.NextHop.responder
-    def next_hop(self, point: Identifier, without: list[Identifier] | None = None) -> dict[str, Any]:
+    def next_hop(
+        self, point: Identifier, without: list[Identifier] | None = None, short: bool | None = None
+    ) -> dict[str, Any]:
         step = self._chord.next_step(point, without or ())
+        if short:
+            return {"owned": step.owned, "records": [], "nodes": list(step.nodes)}
         return {"owned": step.owned, "records": self._chord.records(step.nodes)}
 
     @commands.SpreadNodes.responder
     def spread_nodes(
-        self, incarnation: int, until: int, entries: bytes, heard_incarnation: int, heard: int
+        self,
+        incarnation: int,
+        until: int,
+        entries: bytes,
+        heard_incarnation: int,
+        heard: int,
+        digest: bytes | None = None,
     ) -> dict[str, Any]:
+        if digest is not None:
+            return self._chord.likened(self._caller, incarnation, until, digest)
         return self._chord.compared(self._caller, incarnation, until, entries, heard_incarnation, heard)
 
     @commands.FetchRecords.responder
-    def fetch_records(self, nodes: list[Identifier]) -> dict[str, Any]:
-        return {"records": self._chord.records(nodes)}
+    def fetch_records(self, nodes: list[Identifier], like: int | None = None) -> dict[str, Any]:
+        return self._chord.fetched(nodes, like)
+
+    @commands.Announce.responder
+    def announce(self, entry: bytes, until: Identifier, record: bytes | None = None) -> dict[str, Any]:
+        self._chord.announced(self._caller, entry, until, record)
+        return {}
 
     @commands.ProbeNode.responder
     async def probe_node(self, node: Identifier) -> dict[str, Any]:

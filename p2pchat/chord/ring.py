@@ -172,6 +172,12 @@ class Ring:
         """Our first successor; we ourselves in a ring of one."""
         return self.successors[0] if self.successors else self.me
 
+    def is_near(self, node: Identifier) -> bool:
+        """Whether a node stands, or would stand, among our neighbours; in a ring with short lists all do."""
+        if len(self.successors) < self.length or node == self.predecessor:
+            return True
+        return distance(self.me, node) <= distance(self.me, self.successors[-1])
+
     def view(self) -> View | None:
         """What others may copy; None: pending, they shall ask again."""
         if self.mode is not Mode.IDLE:

@@ -11,8 +11,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from p2pchat.chord import commands
+from p2pchat.chord.announcing import Announcing
 from p2pchat.chord.joining import REGREET_SECONDS, Greet, Joining, Seeds, addresses
 from p2pchat.chord.lookup import Lookups
+from p2pchat.chord.pace import BIG, SMALL, Pace
 from p2pchat.chord.ring import (
     SUCCESSORS,
     Discovered,
@@ -38,20 +40,12 @@ from p2pchat.wire.connection import Call
 
 TICK_SECONDS = 1.0
 """Between two looks at the nodes that we watch."""
-BUSY_SECONDS = 0.3
-"""Between two stabilizations after a change; each pause is longer, by SLOWING, up to QUIET_SECONDS."""
-QUIET_SECONDS = 10.0
-SLOWING = 1.25
+BUSY_SECONDS, SLOWING = 0.3, 1.25
+"""Between two stabilizations after a change; each pause is longer than the one before it."""
+RIPPLE_SECONDS = 0.15
+"""In a big ring a change so many nodes away needs so much longer to show in our successor's list."""
 SOON_SECONDS = 0.05
 AGAIN_SECONDS = 0.2
-WATCHED_SUCCESSORS = 8
-"""Successors that are asked in each tick; of those behind them one in each tick."""
-DUE_AT_ONCE = 4
-"""Nodes that are not live and asked in one tick."""
-SPREAD_TICKS = 10
-"""Between two comparisons of node tables while there is no news."""
-FINGER_TICKS = 5
-SELF_LOOKUP_TICKS = 20
 FORGET_TICKS = 600
 LEAVE_SECONDS = 2.0
 MAX_TOLD = 64
@@ -97,6 +91,9 @@ class ChordService(Service):
         self._spreading = Spreading(
             self.me, table, call, clock, chance, self._watch.probe_soon, self._spawn, self._spread_soon
         )
+        self._announcing = Announcing(self.me, table, self._watch, self._spreading, clock, self._spawn)
+        self.announced = self._announcing.hear
+        self.fetched, self.likened = self._spreading.fetched, self._spreading.likened
         self._seeds = Seeds(greet, self.met, clock)
         self._upkeep = Upkeep(
             self._ring, table, self._watch, self._spreading, self._spawn, self._named, self._again, self._moved
@@ -297,6 +294,7 @@ class ChordService(Service):
 
     def _life_changed(self, node: Identifier, before: NodeState | None, now: NodeState) -> None:
         self._log.info("node {node} is {now}", node=name(node), now=now.value)
+        near = self._ring.is_near(node)
         if now in LIVE and before not in LIVE:
             self._joining.wake()
             self._upkeep.feed(Discovered(node))
@@ -305,11 +303,14 @@ class ChordService(Service):
             self._spreading.forget(node)
             self._upkeep.feed(Failed(node))
         if (now in LIVE) != (before in LIVE):
-            self._disturbed()
+            self._announcing.changed(node, before)
+            if near:
+                self._disturbed(self._upkeep.rank(node) * RIPPLE_SECONDS if self._spreading.is_big else 0.0)
         self._notify_change()
 
     def _moved(self) -> None:
-        self._disturbed()
+        if not (self._spreading.is_big and self._upkeep.settled):
+            self._disturbed()
         self._notify_change()
 
     def _notify_change(self) -> None:
@@ -321,20 +322,24 @@ class ChordService(Service):
 
     # -- timers
 
+    @property
+    def _pace(self) -> Pace:
+        return BIG if self._spreading.is_big else SMALL
+
     def _again(self) -> None:
         self._round_within(AGAIN_SECONDS)
 
-    def _disturbed(self) -> None:
+    def _disturbed(self, later: float = 0.0) -> None:
         """Something changed: look at everything soon, and often for a while."""
         self._pause = BUSY_SECONDS
-        self._round_within(SOON_SECONDS)
+        self._round_within(SOON_SECONDS, later)
         self._spread_soon()
 
-    def _round_within(self, seconds: float) -> None:
-        """Stabilize within so many seconds, or earlier if that is due anyway."""
+    def _round_within(self, seconds: float, later: float = 0.0) -> None:
+        """Stabilize within so many seconds (and so much later), or earlier if that is due anyway."""
         if not self.running:
             return
-        pause = self._chance.uniform(0.2, 1.0) * seconds
+        pause = later + self._chance.uniform(0.2, 1.0) * seconds
         if self._round is None or not self._round.active():
             self._round = self._clock.callLater(pause, self._stabilize)
         elif self._round.getTime() - self._clock.seconds() > pause:
@@ -344,7 +349,9 @@ class ChordService(Service):
         if self.state is not NodeState.READY:
             return
         self._round = self._clock.callLater(self._pause * self._chance.uniform(0.8, 1.2), self._stabilize)
-        self._pause = min(self._pause * SLOWING, QUIET_SECONDS)
+        self._pause = min(self._pause * SLOWING, self._pace.quiet)
+        if self._spreading.is_big and self._upkeep.settled:
+            self._pause = self._pace.quiet
         nearest = next(iter(self.table.first_live(Identifier((self.me + 1) % CIRCLE), 1)), None)
         if nearest is not None and between(self.me, nearest, self._ring.head):
             self._upkeep.feed(Discovered(nearest))
@@ -361,39 +368,31 @@ class ChordService(Service):
         now = self._clock.seconds()
         self._ticks += 1
         due = [node for node in self.table.due(now) if node != self.me]
-        for node in due[:DUE_AT_ONCE]:
+        pace = self._pace
+        for node in due[: 0 if self._ticks % pace.due else pace.due_at_once]:
             self._watch.probe_soon(node)
         if self._ticks % FORGET_TICKS == 0:
             self.table.forget_dead(now)
         if self.state is not NodeState.READY:
             return
-        for node in self._watched():
+        for node in self._watch.around(self._ticks, self._ring.predecessor, self._ring.length):
             if self._watch.is_silent(node):
                 self._watch.probe_soon(node)
-        if self._ticks % SPREAD_TICKS == 0:
+        if self._ticks % pace.spread == 0:
             self._spread_soon()
         if not self._ring.successors:
             self._spawn(self._greet_seeds())
-        if self._ticks % FINGER_TICKS == 0:
+        if self._ticks % pace.finger == 0:
             self._spawn(self._lookups.fix_finger())
-        if self._ticks % SELF_LOOKUP_TICKS == 0:
+        if self._ticks % pace.self_lookup == 0:
             self._spawn(self._lookups.look_up_ourselves())
-
-    def _watched(self) -> list[Identifier]:
-        """Who is asked in this tick whether it lives: the nodes around us, and suspected ones."""
-        live = self.table.first_live(Identifier((self.me + 1) % CIRCLE), self._ring.length)
-        far = live[WATCHED_SUCCESSORS:]
-        watched = live[:WATCHED_SUCCESSORS] + ([far[self._ticks % len(far)]] if far else [])
-        if self._ring.predecessor is not None:
-            watched.append(self._ring.predecessor)
-        return [node for node in dict.fromkeys(watched) if node != self.me]
 
     async def _greet_seeds(self) -> None:
         await self._seeds.greet(addresses(self.table, self.table.live()), REGREET_SECONDS)
 
     def _spread_soon(self) -> None:
         if self.running and (self._spread is None or not self._spread.active()):
-            self._spread = self._clock.callLater(self._chance.uniform(0.2, 1.0) * SOON_SECONDS, self._spread_now)
+            self._spread = self._clock.callLater(self._chance.uniform(0.2, 1.0) * self._pace.soon, self._spread_now)
 
     def _spread_now(self) -> None:
         if self.state is NodeState.READY:

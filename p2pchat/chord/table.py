@@ -7,6 +7,7 @@ heard.  What others say about a node's life only makes us ask that node; its sta
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from p2pchat.chord.status import NodeState
 from p2pchat.crypto.noderecord import NodeRecord
@@ -21,6 +22,7 @@ MAX_PAUSE_SECONDS = 10.0
 FORGET_SECONDS = 7 * 24 * 3600.0
 """A node that has been dead for so long is forgotten."""
 ENTRY_BYTES = 41
+DIGEST_BYTES = 16
 LIVE = frozenset({NodeState.READY, NodeState.SUSPECTED})
 _CODES = {NodeState.JOINING: b"j", NodeState.READY: b"r", NodeState.LEAVING: b"l", NodeState.SUSPECTED: b"r"}
 _STATES = {b"j": NodeState.JOINING, b"r": NodeState.READY, b"l": NodeState.LEAVING, b"d": NodeState.DEAD}
@@ -59,6 +61,7 @@ class NodeTable:
         self._entries: dict[Identifier, _Entry] = {}  # in the order of their changes
         self._changes = 0
         self._live: list[Identifier] | None = None
+        self._awake = 0  # nodes that are not dead, as of the last time that `_live` was found
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -162,7 +165,18 @@ class NodeTable:
         """Nodes that are on the ring and alive, suspected ones among them; sorted."""
         if self._live is None:
             self._live = sorted(identifier for identifier, entry in self._entries.items() if entry.state in LIVE)
+            self._awake = sum(entry.state is not NodeState.DEAD for entry in self._entries.values())
         return self._live
+
+    def awake(self) -> int:
+        """How many nodes are not dead, as far as we know; those that we have not asked yet count."""
+        self.live()
+        return self._awake
+
+    def digest(self) -> bytes:
+        """The same for two tables that take the same nodes for live, with records of the same sequence."""
+        live = (to_bytes(node) + self._entries[node].record.sequence.to_bytes(8, "big") for node in self.live())
+        return sha256(b"".join(live)).digest()[:DIGEST_BYTES]
 
     def first_live(self, point: Identifier, count: int) -> list[Identifier]:
         """The first `count` live nodes clockwise from `point`, a node exactly there included."""
@@ -202,9 +216,10 @@ class NodeTable:
         page = newer[::-1][:limit]
         more = len(newer) > limit
         until = self._entries[page[-1]].change if more else self._changes
-        return b"".join(self._packed(identifier) for identifier in page), until, more
+        return b"".join(self.packed(identifier) for identifier in page), until, more
 
-    def _packed(self, identifier: Identifier) -> bytes:
+    def packed(self, identifier: Identifier) -> bytes:
+        """What we say about a node that we know."""
         entry = self._entries[identifier]
         return to_bytes(identifier) + entry.record.sequence.to_bytes(8, "big") + _CODES.get(entry.state, b"d")
 

@@ -1,5 +1,6 @@
 """Carries out what the ring's state machine asks for: questions to neighbours and steps of lookups."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from p2pchat.chord import commands
@@ -23,7 +24,7 @@ from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import LIVE, NodeTable
 from p2pchat.chord.watch import Spawn, Watch
 from p2pchat.errors import TryElsewhere
-from p2pchat.identifiers import Identifier
+from p2pchat.identifiers import CIRCLE, Identifier
 
 
 class Upkeep:
@@ -58,6 +59,20 @@ class Upkeep:
             self._carry_out(action)
         if (self._ring.predecessor, self._ring.successors) != before:
             self._changed()
+
+    @property
+    def settled(self) -> bool:
+        """Whether our neighbours are those that the node table has."""
+        ring = self._ring
+        live = self._table.live()
+        around = self._table.first_live(Identifier((ring.me + 1) % CIRCLE), ring.length)
+        before = live[bisect_left(live, ring.me) - 1]
+        return ring.predecessor == before and ring.successors == tuple(around)
+
+    def rank(self, node: Identifier) -> int:
+        """How many live nodes stand between us and a node."""
+        live = self._table.live()
+        return (bisect_left(live, node) - bisect_left(live, self._ring.me)) % max(1, len(live))
 
     def _carry_out(self, action: Action) -> None:
         match action:
@@ -109,11 +124,15 @@ class Upkeep:
     async def ask_step(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:
         """Ask a node for the next step of a lookup; TryElsewhere where it does not answer."""
         try:
-            answer = await self._watch.call(node, commands.NextHop, point=point, without=list(without))
+            answer = await self._watch.call(node, commands.NextHop, point=point, without=list(without), short=True)
         except TryElsewhere:
             self._watch.probe_soon(node)
             raise
-        nodes = self._spreading.learn(answer["records"], {})
+        if answer["nodes"] is None:
+            nodes = self._spreading.learn(answer["records"], {})
+        else:
+            await self._spreading.fetch(node, [each for each in answer["nodes"] if each not in self._table])
+            nodes = [each for each in answer["nodes"] if each in self._table]
         for each in nodes:
             self._named(each)
         if answer["owned"] and not nodes:

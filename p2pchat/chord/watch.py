@@ -14,7 +14,7 @@ from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import LIVE, NodeTable
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Busy, InternalError, Misbehaved, TryElsewhere
-from p2pchat.identifiers import Identifier
+from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.wire.connection import Call
 
 SECOND_TRY_SECONDS = 1.0
@@ -23,6 +23,11 @@ WITNESSES = 2
 WITNESS_SECONDS = 2.0
 HEARD_SECONDS = 0.7
 """Who asked us something so recently is not asked whether it lives."""
+WATCHED_SUCCESSORS = 8
+"""Successors that are asked in each tick by a node of a small ring; of those behind them one in each tick."""
+CLOSE_NODES = 32
+"""In bigger rings only the first successor is asked in each tick, and one of the others in each FAR_TICKS."""
+FAR_TICKS = 3
 AT_ONCE = 32
 """Probes under way; others wait in a queue."""
 SAID = frozenset({NodeState.JOINING, NodeState.READY, NodeState.LEAVING})
@@ -52,6 +57,7 @@ class Watch:
         self._waiting: dict[Identifier, list[Deferred[NodeState]]] = {}  # of the probes under way
         self._queue: dict[Identifier, None] = {}
         self._heard: dict[Identifier, float] = {}  # when a node last asked us something
+        self._said_dead: set[Identifier] = set()  # another node found them dead, and we are asking them
 
     async def call(self, node: Identifier, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """Ask a quick question, with the time limit that this node's earlier answers give.
@@ -103,9 +109,25 @@ class Watch:
         """A node asked us something, so it lives."""
         self._heard[node] = self._clock.seconds()
 
+    def hear_dead(self, node: Identifier) -> None:
+        """Another node found this one dead; if it does not answer us either, that is witness enough."""
+        if self._table.state(node) in LIVE:
+            self._said_dead.add(node)
+
     def is_silent(self, node: Identifier) -> bool:
         """Whether a node asked us nothing of late; so of two that watch each other only one has to ask."""
         return self._clock.seconds() - self._heard.get(node, -HEARD_SECONDS) >= HEARD_SECONDS
+
+    def around(self, ticks: int, predecessor: Identifier | None, length: int) -> list[Identifier]:
+        """Who is asked in this tick whether it lives: the nodes around us, those further away in turn."""
+        live = self._table.first_live(Identifier((self._me + 1) % CIRCLE), length)
+        small = len(self._table.live()) <= CLOSE_NODES
+        near, far = live[: WATCHED_SUCCESSORS if small else 1], live[WATCHED_SUCCESSORS if small else 1 :]
+        if far and (small or ticks % FAR_TICKS == 0):
+            near.append(far[(ticks if small else ticks // FAR_TICKS) % len(far)])
+        if predecessor is not None:
+            near.append(predecessor)
+        return [node for node in dict.fromkeys(near) if node != self._me]
 
     def expel(self, is_out: Callable[[NodeRecord], bool]) -> None:
         """Forget nodes that are out for good: dead from now on, whatever they answer."""
@@ -141,6 +163,7 @@ class Watch:
         return waiter
 
     def _found(self, state: NodeState | None, node: Identifier) -> None:
+        self._said_dead.discard(node)
         for waiter in self._waiting.pop(node):
             waiter.callback(NodeState.DEAD if state is None else state)
         self._go_on()
@@ -159,7 +182,8 @@ class Watch:
         """Ask again, and two others; dead is who answers none of us."""
         self.saw(node, NodeState.SUSPECTED)
         others = [each for each in self._table.live() if each not in (node, self._me)]
-        witnesses = self._chance.sample(others, min(WITNESSES, len(others)))
+        wanted = 0 if node in self._said_dead else WITNESSES
+        witnesses = self._chance.sample(others, min(wanted, len(others)))
         questions = [self._second_try(node), *(self._witness(each, node) for each in witnesses)]
         found = await gatherResults([Deferred.fromCoroutine(question) for question in questions], consumeErrors=True)
         states: list[NodeState] = list(found)
