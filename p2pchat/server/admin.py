@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols import amp
 
+from p2pchat.errors import UserError
 from p2pchat.wire.connection import Link
 from p2pchat.wire.limits import CONTROL_LIMITS
 
@@ -32,9 +34,21 @@ class AdminFactory(Factory):
 
 
 async def open_socket(reactor: Any, path: Path, locators: Sequence[amp.CommandLocator]) -> Any:
-    """Listen there; None, with a warning, where the path is too long for a socket."""
+    """Listen there; None, with a warning, where the path is too long for a socket.
+
+    What a killed node left there is removed: the folder's lock proves that nobody uses it, while the process number in
+    the socket's own lock may be anybody's, and is always our own in a container.
+
+    Raises:
+        UserError: the socket cannot be opened.
+    """
     if len(bytes(path)) > MAX_SOCKET_BYTES:
         _log.warn("{path} is too long for a socket: `ring status --data` cannot ask this node", path=str(path))
         return None
+    for left in (path, path.with_name(f"{path.name}.lock")):
+        left.unlink(missing_ok=True)
     endpoint = UNIXServerEndpoint(reactor, str(path), mode=0o600, wantPID=True)
-    return await endpoint.listen(AdminFactory(reactor, locators))
+    try:
+        return await endpoint.listen(AdminFactory(reactor, locators))
+    except CannotListenError as error:
+        raise UserError(f"The operator's socket {path} cannot be opened ({error.socketError}). Remove it.") from error
