@@ -18,7 +18,7 @@ echo only !READY! of 5 servers are ready; see: docker logs server1 1>&2
 exit /b 1
 :ready
 echo The ring stands. Now:
-echo   docker exec -it --user p2pchat client1 p2pchat            register somebody, and chat
-echo   docker exec -it --user p2pchat client2 p2pchat            the other one, in a second terminal
-echo   docker exec -it --user p2pchat server1 p2pchat ring view  watch the ring
-echo   docker compose -f docker\compose.yaml -p p2pchat down     stop; add -v to delete everything
+echo   docker exec -it client1 p2pchat            register somebody, and chat
+echo   docker exec -it client2 p2pchat            the other one, in a second terminal
+echo   docker exec -it server1 p2pchat ring view  watch the ring
+echo   %COMPOSE% -f docker\compose.yaml -p p2pchat down     stop; add -v to delete everything
