@@ -17,6 +17,8 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 def harmless(text: str) -> str:
     """`text` with line ends kept and everything that could steer the terminal or deceive the eye taken out."""
+    if text.isascii() and text.isprintable() and len(text) <= MAX_LINE_CHARACTERS:
+        return text
     kept: list[str] = []
     marks = 0
     for character in text.replace("\r\n", "\n").replace("\t", "    "):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
-MAX_LINES = 2000
+MAX_LINES = 500
 """Lines of the open chat that are kept; older ones are loaded again when one scrolls up to them."""
 
 Row = Mapping[str, Any]
@@ -22,6 +22,11 @@ class Line:
     state: str
     copies: int
     mine: bool
+    moment: datetime | None = field(init=False, compare=False)
+    """When it was sent, in the terminal's own time zone."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "moment", local(self.at))
 
     @classmethod
     def of(cls, row: Row, me: str) -> Self:
@@ -35,11 +40,6 @@ class Line:
             copies=int(row.get("copies") or 0),
             mine=row.get("from") == me,
         )
-
-    @property
-    def moment(self) -> datetime | None:
-        """When it was sent, in the terminal's own time zone."""
-        return local(self.at)
 
 
 @dataclass(frozen=True, slots=True)

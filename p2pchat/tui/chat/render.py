@@ -155,8 +155,8 @@ def status(standing: Standing) -> tuple[str, str]:
     if standing.state == "replaced":
         at = local(standing.replaced_at)
         when = f" {at:%d %b %H:%M}" if at else ""
-        moving = f"; {standing.handover}" if standing.handover else ""
-        return f"{me}: logged in elsewhere{when}; read-only{moving}. /login takes it back", "alert"
+        moving = f" │ {standing.handover}" if standing.handover else ""
+        return f"{me}: logged in elsewhere{when}; read-only. /login takes it back{moving}", "alert"
     if standing.state == "locked":
         return f"{me}: locked. /login unlocks", "alert"
     if standing.state == "none":

@@ -1,6 +1,6 @@
 """The chat screen's widgets: they show, and report keys; what follows from a key decides the controller."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import urwid
@@ -8,105 +8,13 @@ import urwid
 from p2pchat.tui import keys
 from p2pchat.tui.chat import render
 from p2pchat.tui.chat.compose import Compose, Shortened
-from p2pchat.tui.chat.model import Line, Model
+from p2pchat.tui.chat.messages import Messages
+from p2pchat.tui.chat.model import Model
 from p2pchat.tui.preferences import Preferences
 
 LIST_COLUMNS = 22
 NARROW_COLUMNS = 60
 """Below this width the list of chats gives its place to the messages."""
-
-
-class Messages(urwid.ListBox[int]):
-    """The lines of the open chat; it stays at the end while one has not scrolled up."""
-
-    def __init__(self) -> None:
-        self._rows: Any = urwid.SimpleFocusListWalker[Any]([])
-        super().__init__(self._rows)
-        self._made: dict[Any, Any] = {}
-        self._keys: list[object] = []
-        self._items: list[Any] = []
-        self._wanted_copies = 0
-        self._looked_for: object = None
-        self._size = (0, 0)
-        self.at_end = True
-        self.new_below = 0
-
-    @property
-    def line(self) -> Line | None:
-        """The message that one looks at: the last one, or where one has scrolled to."""
-        lines = [item for item in self._items if isinstance(item, Line)]
-        if self.at_end or not self._rows:
-            return lines[-1] if lines else None
-        upto = [item for item in self._items[: self._rows.focus + 1] if isinstance(item, Line)]
-        return upto[-1] if upto else None
-
-    def look_for(self, key: object) -> None:
-        """Put the item with this key at the top, now or as soon as it is shown."""
-        self.at_end = False
-        self._looked_for = key
-        self._look()
-
-    def _look(self) -> None:
-        if self._looked_for in self._keys:
-            self._rows.set_focus(self._keys.index(self._looked_for))
-            self.set_focus_valign(("relative", 20))
-            self._looked_for = None
-
-    def show(self, shown: Iterable[Any], wanted_copies: int = 0) -> None:
-        """Show these items; who has scrolled up keeps the place where they read, and hears how much is new below."""
-        items = list(shown)
-        if wanted_copies != self._wanted_copies:
-            self._wanted_copies, self._made = wanted_copies, {}
-        focused = self._keys[self._rows.focus] if self._keys else None
-        last = self._keys[-1] if self._keys else None
-        self._made = {item: self._made.get(item) or _row(item, wanted_copies) for item in items}
-        self._items = items
-        self._keys = [render.key(item) for item in items]
-        self._rows[:] = [self._made[item] for item in items]
-        if not items:
-            return
-        if self._looked_for in self._keys:
-            self._look()
-            return
-        if self.at_end or focused not in self._keys:
-            self.to_end()
-            return
-        self._rows.set_focus(self._keys.index(focused))
-        if last in self._keys:
-            below = items[self._keys.index(last) + 1 :]
-            self.new_below += sum(isinstance(item, Line) for item in below)
-
-    def to_end(self) -> None:
-        """Show the newest line."""
-        self.at_end, self.new_below, self._looked_for = True, 0, None
-        if self._rows:
-            self._rows.set_focus(len(self._rows) - 1)
-            self.set_focus_valign("bottom")
-
-    def scroll(self, size: tuple[int, int], key: str) -> list[str]:
-        """Scroll by a page; which ends are reached: "top", "bottom"."""
-        self.keypress(size, key)
-        ends: list[str] = list(self.ends_visible(size))
-        self.at_end = not self._rows or "bottom" in ends
-        if self.at_end:
-            self.new_below = 0
-        return ends
-
-    def render(self, size: tuple[int, int], focus: bool = False) -> Any:  # type: ignore[override]
-        if size != self._size:
-            self._size = size
-            if self.at_end and self._rows:
-                self.to_end()
-        return super().render(size, focus)
-
-
-def _row(item: Any, wanted_copies: int) -> Any:
-    """An item's widget: the text of a message stands beside its time and author, not below."""
-    text = urwid.Text(render.body(item, wanted_copies))
-    if not isinstance(item, Line):
-        return text
-    head, columns = render.head(item)
-    return urwid.Columns([(columns, urwid.Text(head, wrap="clip")), text])
 
 
 class ChatView(urwid.WidgetWrap[Any]):

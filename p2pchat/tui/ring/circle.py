@@ -96,6 +96,7 @@ def _write_middle(cells: Cells, shape: Round, lines: list[str]) -> None:
     top = round((len(cells) - len(lines)) / 2)
     for number, line in enumerate(lines):
         if len(line) <= max(room, 0) or number < 2:
+            line = f" {line} "
             _put(cells, top + number, (len(cells[0]) - len(line)) // 2, line, "faint" if number else "title")
 
 
