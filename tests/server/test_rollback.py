@@ -29,7 +29,7 @@ class Remembering(amp.CommandLocator):
         self._records = records
 
     @FetchRecords.responder
-    def fetch(self, nodes: list[Identifier]) -> dict[str, Any]:
+    def fetch(self, nodes: list[Identifier], like: int | None = None) -> dict[str, Any]:
         return {"records": self._records}
 
 
