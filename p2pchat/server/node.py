@@ -93,6 +93,7 @@ class NodeService(Service):
         self._heard: Heard | None = None
         self._saved = b""
         self._renew_at = reactor.seconds() + RENEW_SECONDS
+        self._here: frozenset[str] = frozenset()
         self._starting: Deferred[None] | None = None
 
     # -- start
@@ -253,6 +254,7 @@ class NodeService(Service):
         await parts.chord.join(self._chosen["join"])
         waiting.stop()
         parts.clock.start()
+        self._here = frozenset(self._interfaces())
         self._loop(LoopingCall(self._save_table), SAVE_SECONDS, now=True)
         self._loop(LoopingCall(self._watch_addresses, admission), ADDRESS_SECONDS, now=False)
         self._announce(
@@ -307,6 +309,8 @@ class NodeService(Service):
         parts, folder = self._parts, self._folder
         if parts is None or folder is None:
             return
+        before, self._here = self._here, frozenset(self._interfaces())
+        parts.links.leave(before - self._here)
         moved = self._addresses() != (parts.record.ring_address, parts.record.clients_address)
         if not moved and self._reactor.seconds() < self._renew_at:
             return

@@ -122,7 +122,7 @@ class Link(amp.AMP):
         self._closing: IDelayedCall | None = None
         self._on_lost: list[Callable[[Link], None]] = []
         self._lost_because: str | None = None
-        self.host = ""
+        self.host = self.here = ""
 
     # -- life of the connection
 
@@ -130,6 +130,7 @@ class Link(amp.AMP):
         """Set the transport up; not Twisted's, which writes addresses into the log."""
         peer = transport.getPeer()
         self.host = str(getattr(peer, "host", ""))
+        self.here = str(getattr(transport.getHost(), "host", ""))
         self._open = True
         if hasattr(transport, "setTcpNoDelay"):
             # Chunks of 16 KiB went ten times slower over TLS without it (stack.md, surprise 5).

@@ -1,6 +1,6 @@
 """The live, trusted links of one program: which to use for a node, and which to cut."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -84,6 +84,12 @@ class Links:
         for peer in cut:
             peer.link.abort("It was evicted from the ring.")
         return cut
+
+    def leave(self, addresses: Collection[str]) -> None:
+        """Cut every link from these addresses, which this machine has no longer: nothing would ever come on it."""
+        for peer in list(self._peers.values()):
+            if peer.link.here in addresses:
+                peer.link.abort("This machine has another address now.")
 
     async def quiet(self, seconds: float) -> None:
         """Wait until no call is under way on any link, at most so many seconds."""

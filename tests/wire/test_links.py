@@ -1,10 +1,14 @@
 """The registry of links, and ports that take no more."""
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
 
 from p2pchat.errors import TryElsewhere
 from p2pchat.wire import listener
+from p2pchat.wire.connection import Link
 from p2pchat.wire.dialer import dial_node
+from p2pchat.wire.limits import LIMITS
 from tests.wire.ring import WhoAreYou, agent_standing
 from tests.wire.test_dialer import RingCase
 
@@ -36,6 +40,25 @@ class LinksTests(RingCase):
         self.successResultOf(quiet)
         self.network.flush()
         self.successResultOf(asked)
+
+    def test_links_from_an_address_that_is_gone_are_cut_at_once(self) -> None:
+        one, two, three = self.nodes(3)
+        for other in (two, three):
+            self.successResultOf(self.run_(one.dialer(other.me, WhoAreYou)))
+        moved, stays = (one.links.to(other.me) for other in (two, three))
+        assert moved is not None
+        assert stays is not None
+        moved.here, stays.here = "10.74.1.11", "10.74.3.11"
+        one.links.leave({"10.74.1.11"})
+        self.network.flush()
+        self.assertEqual((moved.usable, stays.usable), (False, True))
+        self.assertEqual(one.links.nodes(), [three.me])
+        self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+
+    def test_a_link_knows_from_which_address_it_goes_out(self) -> None:
+        link = Link(self.network.clock, [], LIMITS)
+        link.makeConnection(StringTransport(hostAddress=IPv4Address("TCP", "10.74.1.11", 40_000)))
+        self.assertEqual(link.here, "10.74.1.11")
 
     def test_full_port_closes_newcomers_unheard(self) -> None:
         self.patch(listener, "MAX_AGENTS", 1)
