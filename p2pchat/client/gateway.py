@@ -1,7 +1,7 @@
 """The agent's one link to a node: chosen, kept, and moved to another node when that one dies."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -165,6 +165,11 @@ class Gateway(Service):
         """Give this gateway up: it does not do its work."""
         if self.peer is not None:
             self.peer.link.abort(why)
+
+    def stay_at(self, addresses: Collection[str]) -> None:
+        """This machine has these addresses: a link from another one is dead, though nobody closed it."""
+        if self.peer is not None and self.peer.link.here not in addresses:
+            self.connect_elsewhere("This machine has another address now.")
 
     def _leave_evicted(self, _kind: Kind) -> None:
         """The ring says who is out; our node may be."""

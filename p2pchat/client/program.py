@@ -184,9 +184,11 @@ class AgentService(Service):
     def _look_at_addresses(self) -> None:
         """Our record has to follow when this machine moves to another network."""
         addresses = self._addresses()
-        if self._told and addresses != self._told and self._agent is not None and self._agent.active is not None:
+        if self._told and addresses != self._told and self._agent is not None:
             self._log.info("addresses are now {addresses}", addresses=", ".join(map(str, addresses)))
-            self._agent.active.own.moved()
+            self._agent.gateway.stay_at(self._interfaces())
+            if self._agent.active is not None:
+                self._agent.active.own.moved()
         self._told = addresses
 
     def _reached(self) -> Address:

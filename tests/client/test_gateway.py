@@ -77,6 +77,21 @@ class GatewayTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(asked)["me"], self.two.me)
         self.assertEqual([change is not None for change in self.changes], [True, False, True])
 
+    def test_a_link_from_an_address_that_this_machine_lost_is_replaced_at_once(self) -> None:
+        gateway = self.gateway(self.one.clients_address, self.two.clients_address)
+        link = gateway.link
+        assert link is not None
+        link.here = "10.74.2.11"
+        gateway.stay_at(["10.74.2.11", "127.0.0.1"])
+        self.settle()
+        self.assertIs(gateway.link, link)
+        gateway.stay_at(["10.74.2.98", "127.0.0.1"])
+        self.assertFalse(link.usable)
+        asked = self.ask(gateway)
+        self.settle(3.0)
+        self.successResultOf(asked)
+        self.assertIsNot(gateway.link, link)
+
     def test_remembered_nodes_are_tried_when_the_given_one_is_gone(self) -> None:
         RingPin(self.home).remember([self.two.clients_address])
         gateway = self.gateway(Address("192.0.2.99", 7402))
