@@ -66,6 +66,25 @@ class Terminal:
         if keys:
             self.press(*keys)
 
+    def paste(self, text: str) -> None:
+        """Paste a text, marked as such where the program asks for that."""
+        self._terminals.run(
+            "set-buffer",
+            "-b",
+            self._name,
+            "--",
+            text,
+            ";",
+            "paste-buffer",
+            "-p",
+            "-r",
+            "-d",
+            "-b",
+            self._name,
+            "-t",
+            self._name,
+        )
+
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
         """Wait until it shows a text."""
         try:

@@ -89,6 +89,29 @@ class ChatScreenTests(TerminalTests):
         his.press("C-c", "C-c")
         self.assertEqual(his.ended(), 0)
 
+    def test_a_paste_is_asked_about_and_a_session_taken_over_is_said(self) -> None:
+        stage = ring_of_five()
+        old = stage.person("screen-eve")
+        old.register()
+        shown = self.screen(old)
+        shown.wait_for(f"{old.name} │ node")
+        shown.type("", "C-k")
+        shown.wait_for("Chat with")
+        shown.type(old.name, "Enter")
+        shown.wait_for(f"{old.name}  ●")
+        shown.paste("one\ntwo\nthree\nfour\n/quit\n")
+        shown.wait_for("You have pasted 5 lines")
+        shown.press("Escape")
+        shown.wait_until_gone("You have pasted")
+        shown.type("half typed")
+        shown.wait_for("> half typed")
+        new = stage.person(old.name)
+        new.login()
+        shown.wait_for("logged in elsewhere")
+        shown.wait_for("> half typed")
+        shown.press("C-q")
+        self.assertEqual(shown.ended(), 0)
+
 
 class FirstStartTests(TerminalTests):
     """A ring of its own that is found by multicast, and nothing but `p2pchat`."""
@@ -126,6 +149,10 @@ class DemoScreenTests(TerminalTests):
         (world,) = self.folder.glob("p2pchat-demo-*")
         ring = self.terminals.open("ring", "view", "--data", str(world / "node1"), "--home", str(world / "alice"))
         ring.wait_for("5 of 5 nodes")
+        ring.type("/")
+        ring.wait_for("User or identifier")
+        ring.type("bob", "Enter")
+        ring.wait_for("bob is in slot")
         nodes = {pid: command for pid, command in working_in(world).items() if f"--data {world / 'node5'}" in command}
         for pid in nodes:
             os.kill(pid, signal.SIGKILL)

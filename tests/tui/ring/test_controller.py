@@ -55,6 +55,8 @@ class ScreenTests(SynchronousTestCase):
     def test_keys_select_the_next_node(self) -> None:
         self.press("right")
         self.assertIn("node b0000000", self.text())
+        self.press("left")
+        self.assertIn("node 0a000000", self.text())
 
     def test_a_death_is_told_within_a_second(self) -> None:
         self.rows[1] = row("b0000000", "dead")
@@ -97,6 +99,15 @@ class ScreenTests(SynchronousTestCase):
         self.assertIn("40 steps back", self.text())
         self.press("}", "]")
         self.assertIn("9 steps back", self.text())
+
+    def test_the_details_scroll(self) -> None:
+        self.rows[0] = row("0a000000", fingers=[f"b{number:07}" for number in range(80)])
+        self.clock.advance(1.0)
+        self.assertIn("state ● ready", self.text())
+        self.press("page down", "page down")
+        self.assertNotIn("state ● ready", self.text())
+        self.press("page up", "page up")
+        self.assertIn("state ● ready", self.text())
 
     def test_help_and_leaving(self) -> None:
         self.press("?")
