@@ -12,14 +12,15 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 
 from p2pchat.client import commands
-from p2pchat.errors import P2PChatError
+from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import AgentLink, Connect
-from p2pchat.tui.chat.commands import help_lines, parse, text_of
+from p2pchat.tui.chat.commands import COMMANDS, Slash, parse, text_of
 from p2pchat.tui.text import harmless
 
 SEND_SECONDS = 20.0
 SHOWN_MESSAGES = 20
 
+_HERE = ("help", "msg", "add", "block", "unblock", "status", "session", "retry", "cancel", "why", "quit")
 _PEOPLE = {"add": commands.Add, "block": commands.Block, "unblock": commands.Unblock, "status": commands.Status}
 
 
@@ -60,6 +61,7 @@ class Plain:
         self.link = AgentLink(connect, clock, self._happened, self._link_changed, left)
         self._me, self._open = "", ""
         self._waiting: list[str] = []
+        self._last = ""  # id of the message that was sent last
         self._stands = self._working = self._ended = False
 
     def start(self) -> None:
@@ -119,12 +121,36 @@ class Plain:
         elif name in _PEOPLE:
             person = (await self.link.ask(_PEOPLE[name], user=rest or self._open))["person"]
             self._say(", ".join(f"{key} {value}" for key, value in person.items() if value not in (None, "")))
+        elif name == "retry":
+            await self.link.ask(commands.Retry, **({"id": rest} if rest not in ("", "all") else {}))
+            self._say("It is tried now.")
+        elif name == "cancel":
+            await self.link.ask(commands.Cancel, id=self._meant(rest))
+            self._say("It will not be sent.")
+        elif name == "why":
+            for step in (await self.link.ask(commands.Why, id=self._meant(rest)))["steps"]:
+                self._say(harmless(", ".join(f"{key} {value}" for key, value in step.items() if value)))
         elif name == "session":
             self._say(str((await self.link.ask(commands.Session))["session"].get("state")))
         else:
-            self._say(f"/{rest} is no command here." if found is None else "Commands:")
-            for text in help_lines():
-                self._say(text)
+            self._help(found, rest)
+
+    def _help(self, found: Slash | None, rest: str) -> None:
+        """The commands that work by lines; what was typed is one of the screen's, or none."""
+        if found is None:
+            self._say(f"/{harmless(rest)} is no command.")
+        elif found.names[0] != "help":
+            self._say(f"/{found.names[0]} works on the screen only.")
+        self._say("Commands:")
+        for each in COMMANDS:
+            if each.names[0] in _HERE:
+                self._say(f"/{each.names[0]} {each.takes}: {each.meaning}")
+
+    def _meant(self, rest: str) -> str:
+        """The message of an ID that was typed, or the last one that was sent."""
+        if not (rest or self._last):
+            raise UserError("Nothing was sent yet; send a message first, or give an ID.")
+        return rest or self._last
 
     async def _send(self, user: str, text: str) -> None:
         if not user:
@@ -174,6 +200,8 @@ class Plain:
         kind = event.get("event")
         if kind == "message":
             self._message(event)
+        elif kind == "sent":
+            self._last = str(event.get("id"))
         elif kind == "receipt":
             self._say(f"Message to {harmless(str(event.get('to')))}: {event.get('state')}")
         elif kind == "presence":

@@ -16,6 +16,9 @@ REDRAW_SECONDS = 0.02
 
 MAX_NOTICE_CHARACTERS = 120
 
+WITHOUT_COMMANDS = ("linux", "dumb", "fbterm")
+"""Terminals (as in TERM) that print what others take as a command to the desktop."""
+
 _FOCUS = {"focus in": True, "focus out": False}
 _PASTING = {"begin paste": True, "end paste": False}
 
@@ -77,11 +80,15 @@ class Screen:
 
     def notify(self, text: str) -> None:
         """Have the desktop show a line (OSC 9), and ring."""
-        self._write(f"\x1b]9;{one_line(text, MAX_NOTICE_CHARACTERS)}\a\a")
+        self._write(f"{self._command(f'9;{one_line(text, MAX_NOTICE_CHARACTERS)}')}\a")
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard of the person's machine (OSC 52), also through ssh and tmux."""
-        self._write(f"\x1b]52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}\a")
+        self._write(self._command(f"52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}"))
+
+    def _command(self, text: str) -> str:
+        """An operating system command; nothing for terminals that would print it."""
+        return "" if getattr(self.loop.screen, "term", "") in WITHOUT_COMMANDS else f"\x1b]{text}\a"
 
     def theme(self, name: str) -> None:
         """Change the colours."""

@@ -105,7 +105,7 @@ class ChatScreenTests(TerminalTests):
         shown.wait_until_gone("You have pasted")
         shown.type("half typed")
         shown.wait_for("> half typed")
-        new = stage.person(old.name)
+        new = stage.person(old.name, home="screen-eve2")
         new.login()
         shown.wait_for("logged in elsewhere")
         shown.wait_for("> half typed")

@@ -44,6 +44,23 @@ class PlainTests(SynchronousTestCase):
         self.plain.typed("/msg bob")
         self.assertEqual(self.said[-1], "Error: No node reachable.")
 
+    def test_the_last_message_is_cancelled_tried_again_and_explained(self) -> None:
+        self.plain.typed("/cancel")
+        self.assertIn("Nothing was sent yet", self.said[-1])
+        self.agent.push(event="sent", chat="bob", **message("a7", "hi", "me", "queued"))
+        for line in ("/cancel", "/retry", "/why"):
+            self.plain.typed(line)
+        asked = [(command, given) for command, given in self.agent.asked if given.get("id") == "a7"]
+        self.assertEqual([command for command, _ in asked], [commands.Cancel, commands.Why])
+        self.assertIn((commands.Retry, {}), self.agent.asked)
+        self.assertIn("copies 5", self.said[-1])
+
+    def test_the_help_has_what_works_by_lines_alone(self) -> None:
+        self.plain.typed("/theme light")
+        self.assertIn("/theme works on the screen only.", self.said)
+        self.assertFalse([line for line in self.said if line.startswith("/theme NAME")])
+        self.assertTrue([line for line in self.said if line.startswith("/msg USER")])
+
     def test_quit_leaves(self) -> None:
         self.plain.typed("/quit")
         self.assertEqual(self.left, [None])

@@ -25,8 +25,10 @@ from p2pchat.tui.chat.widgets import ChatView
 from p2pchat.tui.dialogs import Box, text_box
 from p2pchat.tui.preferences import Preferences
 from p2pchat.tui.screen import Screen
+from p2pchat.tui.text import harmless, one_line
 
 SEND_SECONDS = 20.0
+MAX_TITLE_CHARACTERS = 60
 LEAVE_HINT = "Ctrl-c once more leaves"
 
 
@@ -140,8 +142,9 @@ class Controller:
         self.screen.show(self.top)
 
     def box(self, title: str, lines: list[Any]) -> None:
-        """Lines to read; each is made harmless by whoever has it from elsewhere."""
-        self.push(text_box(title, lines, self.top, self.close))
+        """Lines to read; texts are made harmless, markup is our own."""
+        shown = [harmless(each) if isinstance(each, str) else each for each in lines]
+        self.push(text_box(one_line(title, MAX_TITLE_CHARACTERS), shown, self.top, self.close))
 
     def help(self, about: str = "") -> None:
         """Keys and commands in a box, or the commands that `about` begins."""

@@ -87,7 +87,7 @@ class LoginForm(Form):
     def say(self, text: str, failed: bool = True) -> None:
         """Show what is going on, or what went wrong; then it can be tried again."""
         self._busy = not failed
-        self._said.set_text([("failed" if failed else "notice", text), "\n"] if text else "")
+        self._said.set_text([("failed" if failed else "notice", harmless(text)), "\n"] if text else "")
 
     def _enter(self, action: str) -> None:
         user, password = self._user.edit_text.strip(), self._password.edit_text
@@ -170,7 +170,7 @@ class SwitchBox(Form):
 
     def _show(self) -> None:
         offers: list[Any] = [
-            ("focus" if place == self._selected else "text", f" {name} \n")
+            ("focus" if place == self._selected else "text", f" {one_line(name, PREVIEW_CHARACTERS)} \n")
             for place, name in enumerate(self._matching())
         ]
         self._offers.set_text([*offers, ("faint", "Enter opens this chat; arrows choose, Escape closes.")])

@@ -57,6 +57,12 @@ class UnreadTests(Written):
         self.assertEqual(written.count("\x1b"), 1)
         self.assertLess(len(written), 140)
 
+    def test_a_terminal_that_would_print_a_notice_only_rings(self) -> None:
+        self.screen.loop.screen.term = "linux"  # type: ignore[attr-defined]
+        self.start()
+        self.comes("knock", "carol")
+        self.assertEqual(self.written, ["\a"])
+
     def test_alt_a_says_when_nothing_is_unread(self) -> None:
         self.agent.chats = [{"user": "carol", "unread": 0}]
         self.start()
@@ -187,6 +193,14 @@ class StateTests(Written):
         self.assertEqual(changes, [{"handover": "never"}, {"read_receipts": False}])
         self.assertEqual(self.controller.preferences.notify, "none")
         self.assertIn("dark, light", self.text())
+
+
+class BoxTests(Written):
+    def test_what_a_box_says_cannot_steer_the_terminal(self) -> None:
+        self.start()
+        self.controller.note("a\x1b[2Jb\u202e")
+        self.assertIn("a[2Jb", self.text())
+        self.assertNotIn("\x1b", self.text())
 
 
 class KeyTests(ChatCase):
