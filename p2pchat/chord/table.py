@@ -156,7 +156,6 @@ class NodeTable:
         spread = _CODES.get(entry.state) != _CODES.get(state)
         entry.state, entry.since = state, now
         entry.due, entry.pause = now + FIRST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS
-        self._live = None
         if spread:
             self._changed(identifier)
         return True

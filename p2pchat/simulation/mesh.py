@@ -14,6 +14,7 @@ from p2pchat.chord.table import MAX_NODES, NodeTable
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import TryElsewhere
 from p2pchat.identifiers import Address, Identifier
+from p2pchat.simulation.circle import Circle
 from p2pchat.simulation.clock import HeapClock, NodeClock
 from p2pchat.simulation.invariants import Place
 from p2pchat.simulation.network import Host, Network
@@ -74,7 +75,7 @@ class Mesh:
         coded: whether every value is encoded and decoded on its way (slower).
 
     Attributes:
-        nodes: those that run, by number; at: by ring address.
+        nodes: those that run, by number; at: by ring address; by: by identifier.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Mesh:
         self.network = Network(self.clock, Random(f"network {seed}"), coded)
         self.nodes: dict[int, Node] = {}
         self.at: dict[Address, Node] = {}
+        self.by: dict[Identifier, Node] = {}
+        self._circle: Circle | None = None
 
     def start(
         self,
@@ -115,7 +118,8 @@ class Mesh:
 
     def _place(self, number: int, record: NodeRecord, founder: bool = False, kept: bytes = b"") -> Node:
         node = Node(self, number, record, founder, kept)
-        self.nodes[number] = self.at[record.ring_address] = node
+        self.nodes[number] = self.at[record.ring_address] = self.by[node.identifier] = node
+        self._circle = None
         self.network.attach(node.host)
         node.service.startService()
         return node
@@ -140,7 +144,8 @@ class Mesh:
     def kill(self, number: int, noticed: bool = True) -> Identifier:
         """A node dies; `noticed`: the others' connections to it break at once."""
         node = self.nodes.pop(number)
-        del self.at[node.record.ring_address]
+        del self.at[node.record.ring_address], self.by[node.identifier]
+        self._circle = None
         self.network.detach(node.identifier)
         node.clock.stop()
         if noticed:
@@ -148,8 +153,15 @@ class Mesh:
                 other.service.link_lost(node.identifier)
         return node.identifier
 
+    @property
+    def circle(self) -> Circle:
+        """The nodes that run."""
+        if self._circle is None:
+            self._circle = Circle(self.by)
+        return self._circle
+
     def identifiers(self) -> list[Identifier]:
-        return sorted(node.identifier for node in self.nodes.values())
+        return list(self.circle.points)
 
     def ideal(self) -> bool:
         """Every node has the right neighbours."""

@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from p2pchat.chord.status import Found, NodeState
 from p2pchat.errors import LookupFailed
 from p2pchat.identifiers import Identifier
-from p2pchat.simulation.circle import Circle, mean, point
+from p2pchat.simulation.circle import mean, point
 from p2pchat.simulation.mesh import Mesh, Node
 from p2pchat.simulation.papers import Papers
 from p2pchat.simulation.report import LoggedFailures
@@ -45,9 +45,10 @@ class Lookups:
         self.failed = self.begun = self.ended = 0
 
     def begin(self) -> None:
-        ready = [node for _, node in sorted(self._mesh.nodes.items()) if node.service.state is NodeState.READY]
+        """One lookup by a random member."""
         self.begun += 1
-        self._mesh.begin(self._look(self._chance.choice(ready), point(self._chance)))
+        asker = self._member_from(point(self._chance))
+        self._mesh.begin(self._look(asker, point(self._chance)))
 
     async def _look(self, node: Node, key: Identifier) -> None:
         right = self._owners(key)
@@ -74,9 +75,14 @@ class Lookups:
 
     def _owners(self, key: Identifier) -> set[Identifier]:
         """The owner among all that run, and among those that have joined."""
-        nodes = self._mesh.nodes.values()
-        joined = [node.identifier for node in nodes if node.service.state is NodeState.READY]
-        return {Circle(self._mesh.identifiers()).owner(key), Circle(joined).owner(key)}
+        return {self._mesh.circle.owner(key), self._member_from(key).identifier}
+
+    def _member_from(self, key: Identifier) -> Node:
+        """The first node at a point or behind it that has joined."""
+        following = self._mesh.circle.owner(key)
+        while self._mesh.by[following].service.state is not NodeState.READY:
+            following = self._mesh.circle.owner(Identifier(following + 1))
+        return self._mesh.by[following]
 
 
 class Turnover:

@@ -1,0 +1,51 @@
+"""A ring of many real services in one process: seconds to build it, to look up, and to live; memory.
+
+python -m benchmarks.big_ring [--nodes N] [--lookups N] [--table N] [--seconds S]
+"""
+
+import argparse
+import resource
+import time
+from random import Random
+
+from p2pchat.chord.table import MAX_NODES
+from p2pchat.simulation.mesh import Mesh
+from p2pchat.simulation.papers import Papers
+from p2pchat.simulation.turnover import Lookups
+
+AT_ONCE = 100
+"""Lookups that begin in one moment of virtual time."""
+
+
+def main() -> None:
+    """Build one ring, look up, and let virtual time pass."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nodes", type=int, default=1_000, help="nodes of the ring (1000)")
+    parser.add_argument("--lookups", type=int, default=10_000, help="lookups (10000)")
+    parser.add_argument("--table", type=int, default=MAX_NODES, help=f"nodes that a node table holds ({MAX_NODES})")
+    parser.add_argument("--seconds", type=float, default=0.0, help="virtual seconds to live after that (0)")
+    options = parser.parse_args()
+    began = time.process_time()
+    mesh = Mesh(Papers("big"), options.nodes, "big", most=options.table, coded=False)
+    mesh.build(range(1, options.nodes + 1))
+    say("built", began)
+    looks = Lookups(mesh, Random("big"))
+    while looks.begun < options.lookups:
+        for _ in range(min(AT_ONCE, options.lookups - looks.begun)):
+            looks.begin()
+        while looks.ended < looks.begun:
+            mesh.clock.step()
+    say(f"{looks.ended} lookups, {looks.failed} failed, {sum(looks.hops) / max(1, len(looks.hops)):.3f} hops", began)
+    if options.seconds:
+        mesh.clock.advance(options.seconds)
+        say(f"{options.seconds:g} virtual seconds, ideal: {mesh.ideal()}", began)
+
+
+def say(what: str, began: float) -> None:
+    """A line with processor seconds since the beginning, and memory."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{what:<60} {time.process_time() - began:8.1f} s {memory:8.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
