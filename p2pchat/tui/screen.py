@@ -128,6 +128,9 @@ class Screen:
             self.focused = _FOCUS[key]
             self.focus_changed()
             return True
+        if self.focused is False:  # who types is here, whatever became of the report
+            self.focused = True
+            self.focus_changed()
         try:
             return not self._pasting and isinstance(key, str) and self.taken(key)
         except Exception:

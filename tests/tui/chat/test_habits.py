@@ -49,6 +49,15 @@ class UnreadTests(Written):
         self.comes("two", "carol", "m")
         self.assertEqual(self.written, ["\a"])
 
+    def test_who_types_is_here_even_where_the_terminal_did_not_say_so(self) -> None:
+        self.start()
+        self.press("meta a", "focus out")
+        self.agent.chats[0]["unread"] = 1
+        self.comes("knock")
+        read = len(self.asked(commands.MarkRead))
+        self.press("x")
+        self.assertEqual(len(self.asked(commands.MarkRead)), read + 1)
+
     def test_a_notice_cannot_steer_the_terminal(self) -> None:
         self.controller.preferences = Preferences(notify="text")
         self.start()
