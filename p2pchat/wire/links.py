@@ -51,6 +51,7 @@ class Links:
                 raise Busy("There are too many connections between these two nodes.")
             ours[link] = link.exporter(ORDER_LABEL)
             if len(ours) > 1:
+                self._leave_old_places(peer.record)
                 self._tidy_later()
         self._peers[link] = peer
         link.when_lost(self._forget)
@@ -105,6 +106,14 @@ class Links:
             self._tidying.cancel()
         for link in list(self._peers):
             link.close()
+
+    def _leave_old_places(self, record: NodeRecord) -> None:
+        """A node came from another address with a newer record: its older links are dead, though nobody closed them."""
+        for link in list(self._nodes[record.identifier]):
+            old = self._peers[link].record if link in self._peers else None
+            moved = old is not None and old.ring_address.host != record.ring_address.host
+            if old is not None and moved and old.sequence < record.sequence:
+                link.abort("The node has another address now.")
 
     def _tell_met(self, link: Link, record: NodeRecord) -> None:
         if link in self._peers:

@@ -5,10 +5,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
 from p2pchat.errors import TryElsewhere
+from p2pchat.identifiers import Address
 from p2pchat.wire import listener
 from p2pchat.wire.connection import Link
 from p2pchat.wire.dialer import dial_node
 from p2pchat.wire.limits import LIMITS
+from p2pchat.wire.tls import member_tls
 from tests.wire.ring import WhoAreYou, agent_standing
 from tests.wire.test_dialer import RingCase
 
@@ -54,6 +56,32 @@ class LinksTests(RingCase):
         self.assertEqual((moved.usable, stays.usable), (False, True))
         self.assertEqual(one.links.nodes(), [three.me])
         self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+
+    def test_a_node_that_came_back_at_another_address_has_no_link_of_before(self) -> None:
+        one, two = self.nodes(2)
+        self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+        before = one.links.to(two.me)
+        assert before is not None
+        two.ring_address = Address("192.0.2.99", 7401)
+        two.record = two.addressed(2)
+        two.listen()
+        self.assertEqual(self.successResultOf(self.run_(one.dialer.greet(two.ring_address))), two.record)
+        self.assertFalse(before.usable)
+        self.network.flush()
+        self.assertEqual(one.links.nodes(), [two.me])
+        self.assertEqual(one.lost, [])
+
+    def test_a_second_link_from_the_same_address_ends_none(self) -> None:
+        one, two = self.nodes(2)
+        self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+        before = one.links.to(two.me)
+        assert before is not None
+        two.record = two.addressed(2)
+        self.successResultOf(self.run_(two.dialer(one.me, WhoAreYou)))
+        self.successResultOf(
+            self.run_(dial_node(self.network.reach(two.ring_address), one.standing(member_tls(one.admission))))
+        )
+        self.assertTrue(before.usable)
 
     def test_a_link_knows_from_which_address_it_goes_out(self) -> None:
         link = Link(self.network.clock, [], LIMITS)
