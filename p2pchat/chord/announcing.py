@@ -63,8 +63,9 @@ class Announcing:
                 return
             if self._table.unknown([said]):
                 await self._learn(caller, said, record)
-            if self._table.record(said.identifier) is None:
-                return
+            record_of_it = self._table.record(said.identifier)
+            if record_of_it is None or record_of_it.sequence != said.sequence:
+                return  # so that nobody makes news without end out of sequences that do not exist
         except (TryElsewhere, Misbehaved) as error:
             self._log.info("news of {node} was not taken: {error}", node=name(caller), error=error)
             return

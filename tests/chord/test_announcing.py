@@ -71,6 +71,12 @@ class AnnouncingTests(SynchronousTestCase):
         for node in self.mesh.nodes.values():
             self.assertIn(victim.identifier, node.service.live())
 
+    def test_sequences_that_do_not_exist_are_no_news(self) -> None:
+        victim, other = self.mesh.nodes[3], self.mesh.nodes[2]
+        for sequence in (0, 2, 3):
+            self.ask(other, entry=entry_of(victim.identifier, b"d", sequence), until=other.identifier, record=None)
+        self.assertEqual(self.heard["Announce"], 3)
+
     def test_a_false_record_goes_no_further(self) -> None:
         stranger = replace(PAPERS.record(COUNT + 1), sequence=5)
         packed = pack(stranger.encode(), self.mesh.nodes[1].record.encode())
