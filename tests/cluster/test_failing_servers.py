@@ -1,0 +1,45 @@
+"""Servers that are killed, stopped and frozen: chat and registration go on."""
+
+from collections.abc import Callable
+
+from tests.cluster.containers import Host
+from tests.cluster.stage import ClusterCase, figure
+
+
+class FailureTests(ClusterCase):
+    """Hosts fail while people write."""
+
+    def servers_of(self, count: int) -> list[Host]:
+        """Servers to strike, the gateway of ana first: that is what she notices most."""
+        gateway = self.ana.gateway()
+        servers = sorted(self.stage.servers, key=lambda each: self.stage.nodes[each.name] != gateway)
+        self.assertEqual(self.stage.nodes[servers[0].name], gateway)
+        return servers[:count]
+
+    def strike(self, count: int, how: Callable[[Host], None], mend: Callable[[Host], None]) -> None:
+        """Let some servers fail; everything works without them, and the ring is whole when they are back."""
+        struck = self.servers_of(count)
+        for each in struck:
+            how(each)
+        self.both_write(self.ana, self.bob, f"without {count}: {self.id()}")
+        newcomer = f"{self.id().rpartition('.')[2][5:24]}"
+        self.register_elsewhere(newcomer)
+        for each in struck:
+            mend(each)
+        figure(f"{self.id().rpartition('.')[2]}: whole again after {self.whole():.1f} s")
+
+    def register_elsewhere(self, name: str) -> None:
+        """Somebody new registers meanwhile."""
+        person = self.somebody_new(name, self.cat.host)
+        person.register()
+        self.ana("send", name, "welcome", "--wait", "delivered")
+        person.end()
+
+    def test_one_killed_server(self) -> None:
+        self.strike(1, Host.kill, Host.start)
+
+    def test_one_stopped_server(self) -> None:
+        self.strike(1, Host.stop, Host.start)
+
+    def test_two_frozen_servers(self) -> None:
+        self.strike(2, Host.pause, Host.thaw)
