@@ -43,6 +43,10 @@ def status(options: argparse.Namespace) -> int:
             table([line(row) for row in rows], TITLES)
             missing = sum(row["deficit"] for row in rows)
             print(f"\n{len(rows)} nodes, {missing or 'no'} copies missing")
+            if all(row["members"]["wanted"] <= 1 for row in rows):
+                print(
+                    "no fault tolerance: a lost disk loses accounts and mail; three nodes tolerate one loss, five two"
+                )
         if options.users:
             emit(await every_user(ask), options.json, ("user", "owner", "owned"))
         return 0

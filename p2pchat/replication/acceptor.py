@@ -40,10 +40,11 @@ class Acceptor:
         """Accept a value that follows from the one held here."""
         check_ballot(request.ballot, caller, request.ballot.epoch)
         _check_content(request.content)
+        _check_following(request, caller)
         if (refusal := self._other_epoch(store, request.key, request.ballot.epoch)) is not None:
             return refusal
         held = store.register(request.key) or EMPTY
-        accepted = accept(held, request.ballot, request.content)
+        accepted = accept(held, request.ballot, request.content, request.following)
         if accepted is None:
             return RegisterReply(Status.OUTBID, ballot=held.promised)
         try:
@@ -73,6 +74,13 @@ class Acceptor:
         if record is not None and record.serves(epoch):
             return None
         return RegisterReply(Status.WRONG_EPOCH, None if record is None else record.newest)
+
+
+def _check_following(request: AcceptRequest, caller: Identifier) -> None:
+    if request.following is not None:
+        check_ballot(request.following, caller, request.ballot.epoch)
+        if request.following <= request.ballot:
+            raise Misbehaved("A ballot that does not follow was sent.")
 
 
 def _check_content(content: Versioned) -> None:

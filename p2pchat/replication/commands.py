@@ -9,7 +9,7 @@ from typing import Any
 from twisted.protocols import amp
 
 from p2pchat.errors import Busy, Damaged, DiskFull, InternalError, Misbehaved, TryElsewhere, on_wire
-from p2pchat.replication import requests
+from p2pchat.replication import requests, transfers
 from p2pchat.replication.packing import pack, unpack
 
 MAX_VALUE_BYTES = 65_535
@@ -142,16 +142,32 @@ class Announce(amp.Command):
 class Pull(amp.Command):
     """An inventory of slots for somebody who joins them; whoever answers has stopped serving the epoch before."""
 
-    arguments = [(b"request", Packed(requests.PullRequest))]
-    response = [(b"reply", Packed(requests.PullReply))]
+    arguments = [(b"request", Packed(transfers.PullRequest))]
+    response = [(b"reply", Packed(transfers.PullReply))]
     errors = ERRORS
 
 
 class Copy(amp.Command):
     """Records of an inventory."""
 
-    arguments = [(b"request", Packed(requests.CopyRequest))]
-    response = [(b"reply", Packed(requests.CopyReply))]
+    arguments = [(b"request", Packed(transfers.CopyRequest))]
+    response = [(b"reply", Packed(transfers.CopyReply))]
+    errors = ERRORS
+
+
+class CompareSlots(amp.Command):
+    """Digests of slots; changes nothing."""
+
+    arguments = [(b"request", Packed(transfers.DigestRequest))]
+    response = [(b"reply", Packed(transfers.DigestReply))]
+    errors = ERRORS
+
+
+class Mirror(amp.Command):
+    """What the only member of a slot has written, for the node that keeps a copy."""
+
+    arguments = [(b"request", Packed(transfers.MirrorRequest))]
+    response = [(b"reply", Packed(transfers.MirrorReply))]
     errors = ERRORS
 
 
@@ -169,7 +185,9 @@ COMMANDS: dict[type[requests.Request], type[amp.Command]] = {
     requests.NominateRequest: Nominate,
     requests.ElectRequest: Elect,
     requests.AnnounceRequest: Announce,
-    requests.PullRequest: Pull,
-    requests.CopyRequest: Copy,
+    transfers.PullRequest: Pull,
+    transfers.CopyRequest: Copy,
+    transfers.DigestRequest: CompareSlots,
+    transfers.MirrorRequest: Mirror,
 }
 """Which command carries a request."""

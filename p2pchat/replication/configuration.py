@@ -33,6 +33,14 @@ class Configuration:
         return Configuration(self.epoch + 1, tuple(sorted(members)), self.members)
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Slots that have the same configuration."""
+
+    configuration: Configuration
+    slots: tuple[int, ...]
+
+
 def first_epoch(generation: int) -> int:
     """The epoch with which a generation after the first (0) begins, as a signed plan says."""
     return generation << NUMBER_BITS
@@ -81,6 +89,8 @@ class State(IntEnum):
     """Has stopped serving its epoch for ever, keeps its records for those who come after."""
     RETIRED = 4
     """Holds no records; `configuration` is the newest one that it knows."""
+    COPY = 5
+    """No member: keeps a copy of what the only member has, which counts for nothing until that one is lost for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ def _joined(record: SlotRecord | None, slot: int, decided: Configuration, me: Id
 
 
 def _passed_over(record: SlotRecord, decided: Configuration, me: Identifier) -> tuple[SlotRecord, Keep]:
-    if begins_generation(decided.epoch) and record.state is State.LEARN and me in decided.previous:
+    if begins_generation(decided.epoch) and record.state in (State.LEARN, State.COPY) and me in decided.previous:
         return replace(record, successor=decided, state=State.SEALED), Keep.AS_THEY_ARE
     if record.state in (State.ACTIVE, State.SEALED):
         directly = decided.epoch == record.configuration.epoch + 1

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import name
 from p2pchat.replication.asking import Asking, Replies, Trial
-from p2pchat.replication.configuration import Configuration, majority
+from p2pchat.replication.configuration import Configuration, Group, majority
 from p2pchat.replication.directory import Directory
+from p2pchat.replication.prepared import Prepared, PreparedBallots
 from p2pchat.replication.register import NO_BALLOT, Ballot, Counter, Versioned, operation_mark
 from p2pchat.replication.requests import (
     AcceptRequest,
     AnnounceRequest,
-    Group,
     PrepareRequest,
     ReadRequest,
     RegisterReply,
@@ -51,6 +51,7 @@ class Coordinator:
             judge: raises Misbehaved or Conflict when a content may not follow another.
         """
         self._asking, self._directory, self._counter, self._judge = asking, directory, counter, judge
+        self._prepared = PreparedBallots()
 
     def slot_of(self, key: RegisterKey) -> int:
         """Where a register lives."""
@@ -64,20 +65,39 @@ class Coordinator:
         slot, mark = self.slot_of(key), operation_mark(operation)
         while True:
             configuration = await self._directory.current(slot, trial)
-            ballot = self._counter.next(configuration.epoch)
-            promises = await self._prepare(slot, configuration, PrepareRequest(key, ballot), trial)
-            if promises is None:
-                continue
-            newest, held = max(promises, key=lambda each: each[0])
+            is_agreed, is_mine = False, True
+            if (prepared := self._take(key, configuration)) is not None:
+                ballot, held = prepared.ballot, prepared.content
+            else:
+                ballot = self._counter.next(configuration.epoch)
+                promises = await self._prepare(slot, configuration, PrepareRequest(key, ballot), trial)
+                if promises is None:
+                    continue
+                newest, held = max(promises, key=lambda each: each[0])
+                is_agreed = self._is_agreed(configuration, promises, newest)
+                is_mine = newest.node == self._asking.me
             outcome = self._judged(key, held, decide, mark)
-            if outcome.content != held or not self._is_agreed(configuration, promises, newest):
+            if outcome.content != held or not is_agreed:
                 trial.sent = trial.sent or outcome.content != held
-                request = AcceptRequest(key, ballot, outcome.content)
-                if not await self._accept(slot, configuration, request, trial):
+                if not await self._accept(
+                    slot, configuration, self._request(key, ballot, outcome.content, is_mine), trial
+                ):
                     continue
             if isinstance(outcome.result, Exception):
                 raise outcome.result
             return outcome.result
+
+    def _take(self, key: RegisterKey, configuration: Configuration) -> Prepared | None:
+        """What was promised ahead, unless too few members are believed alive: then a question should leave first."""
+        if (prepared := self._prepared.take(key, configuration)) is None:
+            return None
+        live = sum(node == self._asking.me or self._asking.is_live(node) for node in configuration.members)
+        return prepared if live >= majority(len(configuration.members)) else None
+
+    def _request(self, key: RegisterKey, ballot: Ballot, content: Versioned, is_mine: bool) -> AcceptRequest:
+        """Where the value before was ours too, the next one is likely to be: its ballot is to be promised ahead."""
+        following = self._counter.next(ballot.epoch) if is_mine and self._prepared.fits(content) else None
+        return AcceptRequest(key, ballot, content, following)
 
     def _judged(self, key: RegisterKey, held: Versioned, decide: Decide, mark: bytes) -> _Outcome:
         if mark in held.operations:
@@ -117,6 +137,8 @@ class Coordinator:
         replies = await self._ask(configuration, request, trial)
         accepted = count(replies, Status.OK)
         if accepted >= majority(len(configuration.members)):
+            if request.following is not None:
+                self._prepared.keep(request.key, Prepared(configuration, request.following, request.content))
             return True
         refused = [each for each in _register_replies(replies) if each.status is Status.REFUSED]
         if len(refused) == len(configuration.members):

@@ -4,17 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking, Replies
-from p2pchat.replication.configuration import Configuration, State, majority
+from p2pchat.replication.configuration import Configuration, Group, State, majority
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.register import NO_BALLOT, Ballot, Counter
-from p2pchat.replication.requests import (
-    AnnounceReply,
-    AnnounceRequest,
-    ElectRequest,
-    Group,
-    NominateRequest,
-    VoteReply,
-)
+from p2pchat.replication.requests import AnnounceReply, AnnounceRequest, ElectRequest, NominateRequest, VoteReply
 
 VOTE_SECONDS = 3.0
 VOTE_LINGER_SECONDS = 0.2

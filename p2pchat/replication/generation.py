@@ -8,15 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from p2pchat.identifiers import Identifier, distance
-from p2pchat.replication.configuration import (
-    MAX_MEMBERS,
-    Configuration,
-    State,
-    first_epoch,
-    majority,
-)
+from p2pchat.replication.configuration import MAX_MEMBERS, Configuration, Group, State, first_epoch, majority
 from p2pchat.replication.plan import target_size
-from p2pchat.replication.requests import Group
 from p2pchat.replication.slots import end_of
 
 

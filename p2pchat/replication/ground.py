@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, Keep, SlotRecord, adopted, generation_of, genesis
+from p2pchat.replication.configuration import Configuration, Group, Keep, SlotRecord, adopted, generation_of, genesis
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot
-from p2pchat.replication.requests import BULK_SLOTS, Group
+from p2pchat.replication.requests import BULK_SLOTS
 from p2pchat.replication.slots import RegisterKey, end_of, first_of, slot_of
 from p2pchat.replication.store import Store
 

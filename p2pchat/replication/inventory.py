@@ -3,8 +3,6 @@
 Whoever answers a pull has stopped serving the epoch before, on disk, before the answer leaves.
 """
 
-from dataclasses import dataclass
-
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import (
@@ -18,10 +16,11 @@ from p2pchat.replication.configuration import (
 )
 from p2pchat.replication.ground import Event, Ground, group_bytes, grouped
 from p2pchat.replication.register import EMPTY, NO_BALLOT, Register
-from p2pchat.replication.requests import (
+from p2pchat.replication.requests import MAX_IDS, PAGE_BYTES
+from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import (
     ITEMS,
-    MAX_IDS,
-    PAGE_BYTES,
     CopiedItem,
     CopiedRegister,
     CopyReply,
@@ -29,12 +28,11 @@ from p2pchat.replication.requests import (
     ItemName,
     ListedItem,
     ListedRegister,
+    Missing,
     Position,
     PullReply,
     PullRequest,
 )
-from p2pchat.replication.slots import RegisterKey
-from p2pchat.replication.store import Store
 from p2pchat.replication.uset import ItemState, StoredItem, united
 
 SLOT_BYTES = 8
@@ -44,14 +42,6 @@ CONTENT_FRAME_BYTES = 256
 ROWS = 256
 HELD = 10_000
 """Registers held in the range of a page that are looked at; those beyond are copied once more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What a node lacks of an inventory."""
-
-    registers: tuple[RegisterKey, ...]
-    items: tuple[ItemName, ...]
 
 
 class _Page:

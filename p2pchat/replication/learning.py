@@ -10,10 +10,11 @@ from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration, needed_sources
+from p2pchat.replication.copying import copy
 from p2pchat.replication.ground import Event
 from p2pchat.replication.member import Member
-from p2pchat.replication.requests import MAX_IDS, CopyReply, CopyRequest, Position, PullReply, PullRequest
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import CopyReply, Position, PullReply, PullRequest
 
 PULL_SECONDS = 5.0
 STAGGER_SECONDS = 0.3
@@ -129,21 +130,11 @@ class Learning:
         missing = await self._turn(
             lambda store, events: self._member.inventory.missing(store, self._configuration, page)
         )
-        registers, items = list(missing.registers), list(missing.items)
-        while registers or items:
-            request = CopyRequest(self._configuration, tuple(registers[:MAX_IDS]), tuple(items[:MAX_IDS]))
-            copies = await self._asking.attempt(node, request, PULL_SECONDS)
-            if not isinstance(copies, CopyReply) or copies.gone or not (copies.registers or copies.items):
-                return False
-            await self._merge(copies)
-            got = {each.key for each in copies.registers}
-            had = {(each.point, each.item.id) for each in copies.items}
-            registers = [key for key in registers if key not in got]
-            items = [item for item in items if (item.point, item.id) not in had]
-        return True
+        return await copy(self._asking, node, self._configuration, missing, self._merge)
 
-    async def _merge(self, copies: CopyReply) -> None:
+    async def _merge(self, copies: CopyReply) -> bool:
         await self._turn(lambda store, events: self._member.inventory.merge(store, self._configuration, copies))
+        return True
 
     async def _count(self, node: Identifier, page: PullReply, old: set[int]) -> None:
         """Note whom a slot was wholly learned from; those with enough begin to serve.

@@ -79,3 +79,11 @@ class ReplicationLocator(amp.CommandLocator):
     @commands.Copy.responder
     async def copy(self, request: Request) -> dict[str, Any]:
         return await self._answer(request)
+
+    @commands.CompareSlots.responder
+    async def compare_slots(self, request: Request) -> dict[str, Any]:
+        return await self._answer(request)
+
+    @commands.Mirror.responder
+    async def mirror(self, request: Request) -> dict[str, Any]:
+        return await self._answer(request)

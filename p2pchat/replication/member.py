@@ -7,6 +7,7 @@ from typing import assert_never
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.acceptor import Acceptor
+from p2pchat.replication.digest import Comparer
 from p2pchat.replication.elector import Elector
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Event, Ground
@@ -18,20 +19,19 @@ from p2pchat.replication.requests import (
     AskRequest,
     BuryRequest,
     CollectRequest,
-    CopyRequest,
     ElectRequest,
     ListRequest,
     LookRequest,
     MarkRequest,
     NominateRequest,
     PrepareRequest,
-    PullRequest,
     ReadRequest,
     Reply,
     Request,
 )
 from p2pchat.replication.setkeeper import SetKeeper
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import CopyRequest, DigestRequest, MirrorRequest, PullRequest
 
 
 class Member:
@@ -43,6 +43,7 @@ class Member:
         self.sets = SetKeeper(self.ground)
         self.elections = Elector(self.ground)
         self.inventory = Inventory(self.ground)
+        self.comparer = Comparer(self.ground)
 
     def answer(self, store: Store, caller: Identifier, request: Request, now: float) -> tuple[Reply, list[Event]]:
         """The answer, and what happened; both hold only once the store's turn is durable.
@@ -88,4 +89,8 @@ class Member:
                 return self.inventory.pull(store, request, events)
             case CopyRequest():
                 return self.inventory.copy(store, request)
+            case DigestRequest():
+                return self.comparer.digests(store, request)
+            case MirrorRequest():
+                return self.comparer.mirror(store, caller, request, now, events)
         assert_never(request)

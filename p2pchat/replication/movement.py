@@ -11,14 +11,14 @@ from twisted.logger import Logger
 from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
-from p2pchat.replication.configuration import Configuration, SlotRecord, State
+from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.election import Election
 from p2pchat.replication.learning import Learning, Turns
 from p2pchat.replication.member import Member
 from p2pchat.replication.plan import View, Walks, members_without, next_members
 from p2pchat.replication.register import Counter
-from p2pchat.replication.requests import AnnounceRequest, Group
+from p2pchat.replication.requests import AnnounceRequest
 from p2pchat.replication.slots import end_of
 
 CHUNK_SLOTS = 256
@@ -53,7 +53,7 @@ class Movement:
     ) -> None:
         self._asking, self._directory, self._member, self._turns = asking, directory, member, turns
         self._election = Election(asking, directory, counter)
-        self._random, self._wanted, self._replicas, self._repair_after = random, wanted, replicas, repair_after
+        self._random, self._wanted, self.replicas, self._repair_after = random, wanted, replicas, repair_after
         self.records: dict[int, SlotRecord] = {}
         """This node's part in each slot, as its store has it."""
         self.electing: list[tuple[Identifier, ...]] = []
@@ -181,7 +181,7 @@ class Movement:
 
     def _plan(self, live: list[Identifier], now: float) -> bool:
         """Begin the changes that are this node's to make; False when nothing is wished for, now or soon."""
-        walks = Walks(live, 2 * (self._replicas + 1))
+        walks = Walks(live, 2 * (self.replicas + 1))
         view = View(now, self.live_since, self._lost_since, self._repair_after)
         verdict = cache(lambda configuration, place: self._verdict(configuration, walks.walk(place), view))
         due: dict[Wish, list[int]] = {}
@@ -205,10 +205,10 @@ class Movement:
         """The wished members, this node's turn to bring them about, and whether time alone may change the answer."""
         if self.is_leaving:
             return members_without(self._asking.me, configuration, walk, view), 0, True
-        members = next_members(configuration, walk, view, self._replicas)
+        members = next_members(configuration, walk, view, self.replicas)
         alive = [node for node in walk if node in configuration.members]
         rank = alive.index(self._asking.me) if self._asking.me in alive else len(alive)
-        near = walk[: self._replicas + 1]
+        near = walk[: self.replicas + 1]
         is_open = (
             members is not None
             or any(member not in view.live_since for member in configuration.members)

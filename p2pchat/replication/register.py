@@ -91,11 +91,14 @@ def promise(register: Register, ballot: Ballot) -> Register | None:
     return Register(ballot, register.accepted, register.content)
 
 
-def accept(register: Register, ballot: Ballot, content: Versioned) -> Register | None:
-    """The register after ACCEPT, or None when a higher ballot was promised."""
+def accept(register: Register, ballot: Ballot, content: Versioned, following: Ballot | None = None) -> Register | None:
+    """The register after ACCEPT, or None when a higher ballot was promised.
+
+    `following` is promised as well, as if its PREPARE had come right behind.
+    """
     if ballot < register.promised:
         return None
-    return Register(ballot, ballot, content)
+    return Register(following or ballot, ballot, content)
 
 
 def check_successor(validate: Callable[[bytes | None, bytes], None], held: Versioned, proposed: Versioned) -> None:

@@ -8,10 +8,20 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, State
+from p2pchat.replication.configuration import Configuration, Group, State
 from p2pchat.replication.register import NO_BALLOT, Ballot, Versioned
 from p2pchat.replication.slots import RegisterKey
-from p2pchat.replication.uset import Item, ItemState, StoredItem
+from p2pchat.replication.transfers import (
+    CopyReply,
+    CopyRequest,
+    DigestReply,
+    DigestRequest,
+    MirrorReply,
+    MirrorRequest,
+    PullReply,
+    PullRequest,
+)
+from p2pchat.replication.uset import Item, ItemState
 
 PAGE_BYTES = 62_000
 """What a page holds at most; the rest of an AMP value's 65,535 bytes is room for frames."""
@@ -49,11 +59,12 @@ class PrepareRequest:
 
 @dataclass(frozen=True, slots=True)
 class AcceptRequest:
-    """Accept `content` unless a higher ballot was promised."""
+    """Accept `content` unless a higher ballot was promised; if you do, promise `following` as well."""
 
     key: RegisterKey
     ballot: Ballot
     content: Versioned
+    following: Ballot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +172,6 @@ class SetReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Slots that have the same configuration."""
-
-    configuration: Configuration
-    slots: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class AskRequest:
     """Which configurations do you know?  Slots from `first` on."""
 
@@ -247,110 +250,6 @@ class AnnounceReply:
     standings: tuple[Standing, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """Stop serving what came before `configuration`, and list the records of these slots after `after`.
-
-    Slots in ascending order; `after` is a position in the page order: a point, then registers before items.
-    """
-
-    configuration: Configuration
-    slots: tuple[int, ...]
-    after: "Position | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page of records ended: the last register or item that it lists."""
-
-    point: Identifier
-    kind: int
-    """The register's kind, or ITEMS."""
-    id: bytes = b""
-
-
-ITEMS = 255
-"""As a position's kind: an item of the point's set, which come after its registers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedRegister:
-    """A register that a member holds, and under which ballot."""
-
-    key: RegisterKey
-    accepted: Ballot
-
-
-@dataclass(frozen=True, slots=True)
-class ListedItem:
-    """An item that a member holds, or its tombstone."""
-
-    point: Identifier
-    id: bytes
-    state: ItemState
-    received: int
-
-
-@dataclass(frozen=True, slots=True)
-class PullReply:
-    """A page of the inventory.
-
-    `full` are slots in which the member is active or sealed in the asked epoch, `old` those whose records are the
-    member's own of the epoch before; `others` are served by neither, with the newest configuration known.
-    """
-
-    full: tuple[int, ...] = ()
-    old: tuple[int, ...] = ()
-    others: tuple[Group, ...] = ()
-    registers: tuple[ListedRegister, ...] = ()
-    items: tuple[ListedItem, ...] = ()
-    next: Position | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ItemName:
-    """An item by its set and id."""
-
-    point: Identifier
-    id: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRequest:
-    """Send these records for a pull of `configuration`, as many as fit into a page."""
-
-    configuration: Configuration
-    registers: tuple[RegisterKey, ...] = ()
-    items: tuple[ItemName, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedRegister:
-    """A register as a member holds it."""
-
-    key: RegisterKey
-    accepted: Ballot
-    content: Versioned
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedItem:
-    """An item as a member holds it."""
-
-    point: Identifier
-    item: StoredItem
-
-
-@dataclass(frozen=True, slots=True)
-class CopyReply:
-    """What fitted; a record that was asked for and is in neither is asked for again."""
-
-    registers: tuple[CopiedRegister, ...] = ()
-    items: tuple[CopiedItem, ...] = ()
-    gone: bool = False
-    """The member no longer holds a slot of them: pull from another one."""
-
-
 Request = (
     PrepareRequest
     | AcceptRequest
@@ -367,5 +266,9 @@ Request = (
     | AnnounceRequest
     | PullRequest
     | CopyRequest
+    | DigestRequest
+    | MirrorRequest
 )
-Reply = RegisterReply | SetReply | AskReply | VoteReply | AnnounceReply | PullReply | CopyReply
+Reply = (
+    RegisterReply | SetReply | AskReply | VoteReply | AnnounceReply | PullReply | CopyReply | DigestReply | MirrorReply
+)

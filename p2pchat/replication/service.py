@@ -13,22 +13,24 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from p2pchat.errors import P2PChatError, TryElsewhere
-from p2pchat.identifiers import Identifier, distance
-from p2pchat.replication.asking import Asking, Trial
-from p2pchat.replication.configuration import Configuration, SlotRecord, State, genesis
+from p2pchat.identifiers import Identifier
+from p2pchat.replication.antientropy import AntiEntropy
+from p2pchat.replication.asking import Asking
+from p2pchat.replication.configuration import SlotRecord, State, genesis
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Added, Event, Moved
 from p2pchat.replication.ground import Changed as Accepted
 from p2pchat.replication.member import Member
+from p2pchat.replication.mirrors import Mirrors
 from p2pchat.replication.movement import Movement
-from p2pchat.replication.plan import target_size
+from p2pchat.replication.overview import Overview
 from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
-from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, KIND_SESSION, RegisterKey, end_of, slot_of
+from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
 from p2pchat.replication.uset import Item, ItemState, is_over
@@ -51,12 +53,14 @@ class Settings:
         replicas: K; wanted are the owner and its K successors, K even.
         repair_after: seconds until a silent member is replaced.
         founder: whether this node has every slot to itself until something changes.
+        compare_every: seconds between two comparisons of some slots with another member.
     """
 
     slots: int = DEFAULT_SLOTS
     replicas: int = 4
     repair_after: float = 15.0
     founder: bool = False
+    compare_every: float = 2.0
 
 
 class ReplicationService(Service):
@@ -87,13 +91,11 @@ class ReplicationService(Service):
         self.on_added: list[Callable[[Identifier, tuple[bytes, ...]], None]] = []
         """Called at members after they kept new items of a set (point, ids)."""
         self._me, self._disk, self._clock, self._settings, self._now = me, disk, clock, settings, now
-        self._is_live = is_live
         self._member = Member(me, settings.slots, settings.founder, formats)
         self._counter = Counter(me)
         self._asking = Asking(me, self.answer, call, clock, random, is_live)
         self._directory = Directory(settings.slots, self._asking, wanted)
         self._registers = Coordinator(self._asking, self._directory, self._counter, self._member.registers.judge)
-        self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._aim)
         self.movement = Movement(
             self._asking,
             self._directory,
@@ -106,12 +108,21 @@ class ReplicationService(Service):
             settings.repair_after,
         )
         self.succession = Succession(self._member.ground, self._turn, self._directory.learn)
-        self._owners: dict[int, Identifier] = {}
-        self._owners_seen: tuple[object, ...] = ()
+        self._overview = Overview(self._asking, self._directory, self.movement, disk, settings.replicas)
+        self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._overview.aim)
+        self._mirrors = Mirrors(self._asking, self._directory, self._member, self._turn, self.movement)
+        self.antientropy = AntiEntropy(
+            self._asking, self._member, self._turn, self.movement.records, self._directory.learn, random, now
+        )
         self._begun: bool | P2PChatError = False
         self._waiting: list[Deferred[None]] = []
         self._kick: IDelayedCall | None = None
-        self._loops = [(LoopingCall(self._move), TURN_SECONDS), (LoopingCall(self._expire), EXPIRY_TURN_SECONDS)]
+        self._comparing = LoopingCall(self._compare)
+        self._loops = [
+            (LoopingCall(self._move), TURN_SECONDS),
+            (self._comparing, settings.compare_every),
+            (LoopingCall(self._expire), EXPIRY_TURN_SECONDS),
+        ]
         for loop, _ in self._loops:
             loop.clock = clock
 
@@ -135,7 +146,8 @@ class ReplicationService(Service):
         self._begun = True
         if self.running:
             for loop, seconds in self._loops:
-                loop.start(seconds).addErrback(lambda why: self._log.failure("moving slots stopped", why))
+                stopped = loop.start(seconds, now=loop is not self._comparing)
+                stopped.addErrback(lambda why: self._log.failure("a loop of replication stopped", why))
         self._let_go(None)
 
     def _fail(self, why: Failure) -> None:
@@ -182,7 +194,9 @@ class ReplicationService(Service):
             events += happened
             return reply
 
-        return await self._turn(turn)
+        reply = await self._turn(turn)
+        await self._mirrors.write(request, reply, self._now())
+        return reply
 
     def _turn(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]:
         events: list[Event] = []
@@ -217,23 +231,21 @@ class ReplicationService(Service):
     async def _move(self) -> None:
         try:
             await self.movement.turn()
-            await self._write_owners()
+            await self._mirrors.follow()
+            await self._overview.note()
         except P2PChatError as error:
             self._log.warn("moving slots waits: {error}", error=error)
         except Exception:
             self._log.failure("a turn of moving slots failed")
 
-    async def _write_owners(self) -> None:
-        """Let people who look into the file see whose backups they are."""
-        seen = (tuple(sorted(self.movement.live_since)), self.movement.revision)
-        if seen == self._owners_seen:
-            return
-        owners = {slot: self._owner(record.newest, slot) for slot, record in self.movement.records.items()}
-        news = {slot: owner for slot, owner in owners.items() if self._owners.get(slot) != owner}
-        if news:
-            await self._disk.run(lambda store: store.put_owners(news))
-            self._owners.update(news)
-        self._owners_seen = seen
+    async def _compare(self) -> None:
+        """Fetch what this node missed."""
+        try:
+            await self.antientropy.turn()
+        except P2PChatError as error:
+            self._log.warn("comparing with other members waits: {error}", error=error)
+        except Exception:
+            self._log.failure("a comparison with another member failed")
 
     async def _expire(self) -> None:
         """Forget items whose time is over."""
@@ -337,62 +349,18 @@ class ReplicationService(Service):
         """Hand every slot over to other nodes, from now on until this node stops; how many still have records here."""
         await self._until_begun()
         self.movement.is_leaving = True
-        return sum(record.state is not State.RETIRED for record in self.movement.records.values())
+        return sum(record.state not in (State.RETIRED, State.COPY) for record in self.movement.records.values())
 
     async def trace(self, point: Identifier) -> Trace:
         """Where the records of an identifier are."""
         await self._until_begun()
-        slot = slot_of(point, self._settings.slots)
-        configuration = await self._directory.current(slot, Trial(self._asking, QUESTION_SECONDS, "The question"))
-        copies = sum(self._believes_in(node) for node in configuration.members)
-        owner = self._owner(configuration, slot)
-        return Trace(slot, configuration.epoch, configuration.members, owner, copies)
+        return await self._overview.trace(point)
 
     def owner_of(self, point: Identifier) -> Identifier | None:
         """The owner of a point's records as far as this node knows, without asking."""
-        slot = slot_of(point, self._settings.slots)
-        configuration = self._directory.get(slot)
-        return None if configuration is None else self._owner(configuration, slot)
-
-    def _owner(self, configuration: Configuration, slot: int) -> Identifier:
-        """The first live member clockwise from the slot's end; the first of all when none is alive."""
-        end = end_of(slot, self._settings.slots)
-        alive = [node for node in configuration.members if self._believes_in(node)]
-        return min(alive or configuration.members, key=lambda node: distance(end, node))
-
-    def _believes_in(self, node: Identifier) -> bool:
-        return node == self._me or self._is_live(node)
-
-    def _target(self) -> int:
-        return target_size(len(self.movement.live_since), self._settings.replicas)
-
-    def _aim(self, configuration: Configuration) -> int:
-        return max(len(configuration.members), self._target())
+        return self._overview.owner_of(point)
 
     async def status(self) -> ReplicationStatus:
         """This node's numbers."""
         await self._until_begun()
-        held: dict[int, dict[int, int]] = {}
-        for slot, kind, count in await self._disk.run(lambda store: store.tally()):
-            held.setdefault(slot, {})[kind] = count
-        parts = [each for each in self.movement.records.values() if self._me in each.newest.members]
-        users = sessions = backups = deficit = 0
-        for part in parts:
-            counts = held.get(part.slot, {})
-            if self._owner(part.newest, part.slot) != self._me:
-                backups += counts.get(KIND_ACCOUNT, 0)
-                continue
-            users += counts.get(KIND_ACCOUNT, 0)
-            sessions += counts.get(KIND_SESSION, 0)
-            copies = sum(self._believes_in(node) for node in part.newest.members)
-            deficit += (self._aim(part.newest) - copies) * sum(counts.values())
-        return ReplicationStatus(
-            users,
-            backups,
-            sessions,
-            slots=len(parts),
-            least=min((len(part.newest.members) for part in parts), default=0),
-            wanted=self._target(),
-            deficit=deficit,
-            moving=sum(part.state is State.LEARN for part in parts),
-        )
+        return await self._overview.status()

@@ -16,9 +16,9 @@ from p2pchat.identifiers import Identifier, from_bytes, name, to_bytes
 from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.packing import pack, unpack
 from p2pchat.replication.register import Ballot, Register, Versioned
-from p2pchat.replication.requests import ITEMS
 from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import ITEMS
 from p2pchat.replication.uset import ItemState, StoredItem
 
 VERSION = 1
@@ -43,7 +43,7 @@ CREATE TABLE meta (
 CREATE TABLE slots (
     slot   INTEGER PRIMARY KEY,
     epoch  INTEGER NOT NULL,  -- of the configuration that the node's records belong to
-    state  TEXT NOT NULL,     -- LEARN, ACTIVE, SEALED or RETIRED
+    state  TEXT NOT NULL,     -- LEARN, ACTIVE, SEALED, RETIRED or COPY
     record BLOB NOT NULL      -- the packed SlotRecord
 ) STRICT;
 CREATE TABLE registers (

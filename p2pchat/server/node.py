@@ -96,6 +96,11 @@ class NodeService(Service):
         self._here: frozenset[str] = frozenset()
         self._starting: Deferred[None] | None = None
 
+    @property
+    def parts(self) -> Parts | None:
+        """The services of which the node is made; None until it is admitted."""
+        return self._parts
+
     # -- start
 
     def startService(self) -> None:

@@ -86,7 +86,7 @@ class Chaos:
         sizes = (1, 3, 3, 5) if world.scene.durable else (3, 3, 5)
         living = world.living()
         for life in chance.sample(living, min(drivers, len(living))):
-            members = chance.sample(nodes, chance.choice(sizes))
+            members = chance.sample(nodes, min(len(nodes), chance.choice(sizes)))
             when = world.clock.seconds() + chance.uniform(0, DRIVERS_SECONDS) * (drivers > 1)
             world.clock.at(when, self._propose, life, slot, members)
 

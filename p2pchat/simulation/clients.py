@@ -28,6 +28,9 @@ class Clients:
     def __init__(self, world: World) -> None:
         self._world = world
         self._chance = world.stream("clients")
+        self._loyal = world.stream("loyalty")
+        self._favourite = self._loyal.randrange(len(world.machines))
+        self._loyalty = self._loyal.choice((0.0, 0.0, 0.7))
         self._ticks = 0
         self._open = 0
         self._wrong: list[str] = []
@@ -38,11 +41,19 @@ class Clients:
         return self._ticks
 
     async def ask(self, question: Callable[[ReplicationService], Coroutine[Any, Any, T]]) -> T:
-        """Let a random node do it; NoQuorum if none is up, UnknownOutcome if it crashes over it."""
+        """Let a random node do it, in a third of the runs mostly the same one: what a node remembers is used then.
+
+        Raises:
+            NoQuorum: none is up.
+            UnknownOutcome: it crashed over it.
+        """
         living = self._world.living()
         if not living:
             raise NoQuorum("No node is up.")
         life = self._chance.choice(living)
+        favourite = self._world.machines[self._favourite].life
+        if favourite is not None and self._loyal.random() < self._loyalty:
+            life = favourite
         return await life.ask(question(life.service))
 
     def plan(

@@ -11,9 +11,9 @@ from twisted.python.failure import Failure
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.register import Ballot, Register
-from p2pchat.replication.requests import ITEMS
 from p2pchat.replication.slots import RegisterKey, slot_of
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import ITEMS
 from p2pchat.replication.uset import StoredItem
 from p2pchat.simulation.clock import HeapClock
 

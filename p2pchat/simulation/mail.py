@@ -19,7 +19,7 @@ from p2pchat.simulation.clients import Clients
 from p2pchat.simulation.faults import Limits, Plan, draw
 from p2pchat.simulation.mailcheck import NEVER, MailHistory, Span, check
 from p2pchat.simulation.report import Outcome
-from p2pchat.simulation.world import Scene, World
+from p2pchat.simulation.world import Scene, World, varied
 
 SECONDS = 5.0
 """How long faults last."""
@@ -225,7 +225,7 @@ def scene_of(chance: Random) -> Scene:
 def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed; with a plan of one's own, to find the fault that matters."""
     chance = Random(f"{seed}/workload")
-    world = World(seed, scene_of(chance), FORMATS)
+    world = World(seed, varied(scene_of(chance), Random(f"{seed}/variant")), FORMATS)
     limits = Limits(8, disks=0 if world.scene.durable else 3, disk_gap=0.5, reshuffles=5, slots=world.scene.slots)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)

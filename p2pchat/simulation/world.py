@@ -1,7 +1,7 @@
 """A small ring in memory: nodes with the real replication service, which crash, restart and lose their disks."""
 
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -25,6 +25,8 @@ NOTICE_SECONDS = 1.0
 """How old a node's picture of who is alive may be."""
 FALSE_SUSPICION = 0.03
 """Chance that such a picture has a living node as dead."""
+TWO_NODES, COMPARING = 0.1, 0.35
+"""Shares of the runs with two nodes, and of those (among them) in which members compare all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Scene:
     """How a run begins.
 
     Attributes:
-        nodes: machines; slots, replicas, repair_after: as in `Settings`.
+        nodes: machines; slots, replicas, repair_after, compare_every: as in `Settings`.
         members: how many nodes hold every slot at the start; 1 is a ring that was just founded.
         durable: no disk is ever lost.
         coded: whether every value is encoded and decoded on its way (slower).
@@ -44,7 +46,19 @@ class Scene:
     repair_after: float = 3.0
     members: int = 1
     durable: bool = True
+    compare_every: float = 2.0
     coded: bool = False
+
+
+def varied(scene: Scene, chance: Random) -> Scene:
+    """Some runs have two nodes only; in some, members compare what they hold all the time, in the others hardly ever.
+
+    Hardly ever, because what comparisons mend would hide where the protocol itself is broken.
+    """
+    kind = chance.random()
+    if kind < TWO_NODES:
+        scene = replace(scene, nodes=2, members=1)
+    return replace(scene, compare_every=0.05 if kind < COMPARING else 60.0)
 
 
 class Life:
@@ -64,7 +78,7 @@ class Life:
             world.network.call_from(self.host),
             self.clock,
             chance,
-            Settings(scene.slots, scene.replicas, scene.repair_after, machine.founder),
+            Settings(scene.slots, scene.replicas, scene.repair_after, machine.founder, scene.compare_every),
             world.formats,
             self.wanted,
             self.is_live,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pchat.identifiers import CIRCLE, Identifier
-from p2pchat.replication.configuration import Configuration
+from p2pchat.replication.configuration import Configuration, Group
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Event
 from p2pchat.replication.member import Member
@@ -14,17 +14,16 @@ from p2pchat.replication.requests import (
     AddRequest,
     AnnounceRequest,
     BuryRequest,
-    Group,
     ListRequest,
     MarkRequest,
     PrepareRequest,
-    PullRequest,
     ReadRequest,
     Reply,
     Request,
 )
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.storage import SqliteStore
+from p2pchat.replication.transfers import PullRequest
 from p2pchat.replication.uset import Item, ItemState
 
 A, B, C, D = (Identifier(each) for each in (10, 20, 30, 40))

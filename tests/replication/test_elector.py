@@ -4,17 +4,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import State
+from p2pchat.replication.configuration import Group, State
 from p2pchat.replication.register import Ballot
-from p2pchat.replication.requests import (
-    AskRequest,
-    ElectRequest,
-    Group,
-    NominateRequest,
-    Proposal,
-    PullRequest,
-    Standing,
-)
+from p2pchat.replication.requests import AskRequest, ElectRequest, NominateRequest, Proposal, Standing
+from p2pchat.replication.transfers import PullRequest
 
 from .cases import FOUR, GENESIS, SLOTS, THREE, A, B, C, D, Lone
 

@@ -153,6 +153,7 @@ class LostMajorityTests(SynchronousTestCase):
         survivors.append(self.ring.add(7))
         self.ring.grow(members=3, seconds=60)
         self.change(survivors[0], b"ivan")
+        self.ring.run(1)  # until the third member has it too
         last = self.kill(3, 4)
         plan = self.sealed(last, 2)
         self.ring.ask(last[0].service.succession.adopt(plan))

@@ -6,22 +6,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, State
-from p2pchat.replication.inventory import Inventory, Missing
+from p2pchat.replication.configuration import Configuration, Group, State
+from p2pchat.replication.inventory import Inventory
 from p2pchat.replication.register import Ballot, Versioned
-from p2pchat.replication.requests import (
-    MAX_IDS,
-    AcceptRequest,
-    CopyReply,
-    CopyRequest,
-    Group,
-    ListedRegister,
-    PullReply,
-    PullRequest,
-    Status,
-)
+from p2pchat.replication.requests import MAX_IDS, AcceptRequest, Status
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import CopyReply, CopyRequest, ListedRegister, Missing, PullReply, PullRequest
 from p2pchat.replication.uset import ItemState
 
 from .cases import ACCOUNT, FOUR, THREE, A, B, C, D, Lone, item_id

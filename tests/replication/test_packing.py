@@ -6,10 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import CIRCLE, Identifier
-from p2pchat.replication.configuration import Configuration, SlotRecord, State
+from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State
 from p2pchat.replication.packing import pack, unpack
 from p2pchat.replication.register import Ballot, Register, Versioned
-from p2pchat.replication.requests import AskReply, Group, Known, Position, PullRequest, SetReply, Status
+from p2pchat.replication.requests import AskReply, Known, SetReply, Status
+from p2pchat.replication.transfers import Position, PullRequest
 from p2pchat.replication.uset import Item, ItemState
 
 NODES = st.integers(0, CIRCLE - 1).map(Identifier)

@@ -10,10 +10,9 @@ from p2pchat.crypto.certificates import Certificate
 from p2pchat.crypto.orders import PLAN, SEAL, Order
 from p2pchat.errors import Damaged, Misbehaved, UserError
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, first_epoch
+from p2pchat.replication.configuration import Configuration, Group, first_epoch
 from p2pchat.replication.generation import Plan
 from p2pchat.replication.packing import pack
-from p2pchat.replication.requests import Group
 from p2pchat.server.leaving import DrainedNodes
 from p2pchat.server.plan import PlanKeeper
 from p2pchat.server.survey import refuse_missing

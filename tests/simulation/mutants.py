@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from p2pchat.identifiers import Identifier
+from p2pchat.replication import acceptor as acceptors
 from p2pchat.replication import configuration as configurations
 from p2pchat.replication import inventory as inventories
 from p2pchat.replication import learning, sets
@@ -15,9 +16,11 @@ from p2pchat.replication.acceptor import Acceptor
 from p2pchat.replication.configuration import Configuration, Keep, SlotRecord, State, activated
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.election import Election
-from p2pchat.replication.requests import CopyReply, CopyRequest, MarkRequest, SetReply, Status
+from p2pchat.replication.register import Ballot, Register, Versioned
+from p2pchat.replication.requests import MarkRequest, SetReply, Status
 from p2pchat.replication.setkeeper import SetKeeper
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import CopyReply, CopyRequest
 from p2pchat.replication.uset import ItemState
 from p2pchat.simulation import mail, names
 from p2pchat.simulation.disk import MemoryStore
@@ -163,6 +166,13 @@ def any_key(self: SetKeeper, store: Store, point: Identifier, kind: int) -> byte
     return None
 
 
+def accepted_only(
+    register: Register, ballot: Ballot, content: Versioned, following: Ballot | None = None
+) -> Register | None:
+    """A change in one round trip relies on a promise that nobody gave."""
+    return None if ballot < register.promised else Register(ballot, ballot, content)
+
+
 NAMES = (
     Mutant("no epoch test", names.simulate, 50, (5,), [(Acceptor, "_other_epoch", any_epoch)]),
     Mutant("serves while sealed", names.simulate, 100, (22,), [(SlotRecord, "serves", serves_sealed)]),
@@ -175,7 +185,7 @@ NAMES = (
     ),
     Mutant("disk lost, identity kept", names.simulate, 50, (5,), [(names, "World", ForgettingWorld)]),
     Mutant("disk rolled back", names.simulate, 50, (4,), [(names, "World", RollingBackWorld)]),
-    Mutant("member skips its pull", names.simulate, 100, (13,), [(configurations, "_joined", joined_without_pull)]),
+    Mutant("member skips its pull", names.simulate, 100, (44,), [(configurations, "_joined", joined_without_pull)]),
     Mutant(
         "pulls from one old member", names.simulate, 1000, (203,), [(learning, "needed_sources", one_is_a_majority)]
     ),
@@ -197,11 +207,20 @@ NAMES = (
         [(Coordinator, "_is_agreed", agreed_in_any_epoch)],
     ),
 )
+PREPARED = (
+    Mutant(
+        "prepared ballots are not promised",
+        names.simulate,
+        500,
+        (38,),
+        [(acceptors, "accept", accepted_only)],
+    ),
+)
 MAIL = (
     Mutant("stored by one member", mail.simulate, 50, (10,), [(sets.SetCoordinator, "_has_majority", stored_by_one)]),
     Mutant("sealed member accepts items", mail.simulate, 100, (5,), [(SetKeeper, "_other_epoch", set_of_sealed)]),
     Mutant("minority's tombstone spreads", mail.simulate, 200, (25,), [(SetKeeper, "mark", buried_when_marked)]),
-    Mutant("no union at fetch", mail.simulate, 50, (3,), [(sets, "_union", first_list_only)]),
+    Mutant("no union at fetch", mail.simulate, 50, (4,), [(sets, "_union", first_list_only)]),
     Mutant("no union at pull", mail.simulate, 200, (32,), [(learning, "needed_sources", one_is_a_majority)]),
     Mutant("fences are not tested", mail.simulate, 50, (2,), [(SetKeeper, "_value", any_key)]),
     Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "World", ForgettingWorld)]),

@@ -47,6 +47,8 @@ def caption(model: Model) -> list[str]:
         return ["one moment", "the node is asked"]
     alive = sum(node.state == "ready" for node in snapshot.nodes)
     missing = f"{snapshot.deficit} copies missing" if snapshot.deficit else "all copies there"
+    if not snapshot.deficit and all(node.wanted <= 1 for node in snapshot.nodes):
+        missing = "no fault tolerance"
     lines = [f"{alive} of {len(snapshot.nodes)} nodes", missing]
     if model.node is not None:
         lines.append(f"{model.node.name} owns {100 * snapshot.arc(model.node)[1]:.1f} %")

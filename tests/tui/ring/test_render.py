@@ -63,6 +63,11 @@ class SideTests(SynchronousTestCase):
         self.assertIn("10:00:00 now", plain(render.bar(MODEL)))
         self.assertIn("all copies there", plain(render.bar(MODEL)))
 
+    def test_a_ring_that_tolerates_no_loss_says_so(self) -> None:
+        small = [row(name, members={"least": 1, "wanted": 1}) for name in ("00000000", "80000000")]
+        model = Model().seen(Snapshot.of(small, [], "10:00:00"))
+        self.assertIn("no fault tolerance", plain(render.bar(model)))
+
     def test_the_history_shows_where_one_looks_and_when_something_happened(self) -> None:
         model = MODEL
         for second in range(1, 10):

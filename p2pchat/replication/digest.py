@@ -1,0 +1,198 @@
+"""A member's rules for comparing: digests of slots, taking over what another one holds, and copies beside one member.
+
+A register is taken over as if the proposer's own message had come late, by the acceptor's rule; so a comparison can do
+nothing that a slow network could not.  Pending removals are in no digest.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from p2pchat.errors import Misbehaved
+from p2pchat.identifiers import Identifier, to_bytes
+from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of
+from p2pchat.replication.ground import Added, Changed, Event, Ground
+from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register
+from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import (
+    CopiedItem,
+    CopiedRegister,
+    DigestReply,
+    DigestRequest,
+    ItemName,
+    MirrorReply,
+    MirrorRequest,
+    Missing,
+    PullReply,
+    SlotDigest,
+)
+from p2pchat.replication.uset import ItemState, StoredItem, is_over, united
+
+DIGEST_BYTES = 16
+DIGEST_ROWS = 5_000
+"""Records that one turn reads for digests; it finishes the slot in which it passes them."""
+ROWS = 1_000
+
+
+class Comparer:
+    """Answers about what this node holds, and makes good what it lacks."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    # -- digests
+
+    def digests(self, store: Store, request: DigestRequest) -> DigestReply:
+        """Digests of the first slots that were asked for, of as many as one turn may read."""
+        self._ground.check_slots(request.slots)
+        found: list[SlotDigest] = []
+        read = 0
+        for slot in request.slots:
+            record = self._ground.record(store, slot)
+            if record is None or not record.serves(request.epoch):
+                found.append(SlotDigest(slot, b""))
+                continue
+            digest, rows = self._digest(store, slot)
+            found.append(SlotDigest(slot, digest))
+            read += rows
+            if read >= DIGEST_ROWS:
+                break
+        return DigestReply(tuple(found))
+
+    def differing(self, store: Store, configuration: Configuration, others: Sequence[SlotDigest]) -> tuple[int, ...]:
+        """Of these slots, those that this node keeps in the same epoch, and has otherwise."""
+        return tuple(
+            other.slot
+            for other in others
+            if other.digest
+            and other.slot < self._ground.slots
+            and keeps(self._ground.record(store, other.slot), configuration)
+            and self._digest(store, other.slot)[0] != other.digest
+        )
+
+    def _digest(self, store: Store, slot: int) -> tuple[bytes, int]:
+        """A slot's digest, and how many records went into it."""
+        first, last = self._ground.span(slot)
+        digest, rows = blake2b(digest_size=DIGEST_BYTES), 0
+        after: RegisterKey | None = None
+        while page := store.ballots(first, last, after, ROWS):
+            for key, accepted in page:
+                # A register that was only promised holds nothing yet.
+                if accepted != NO_BALLOT:
+                    place = to_bytes(key.point) + bytes([key.kind]) + to_bytes(accepted.node)
+                    digest.update(place + b"%d.%d" % (accepted.epoch, accepted.counter))
+                after = key
+            rows += len(page)
+        begin: tuple[Identifier, bytes] | None = None
+        while items := store.items(first, last, begin, ROWS):
+            for point, item in items:
+                digest.update(to_bytes(point) + item.id + bytes([item.state]))
+                begin = (point, item.id)
+            rows += len(items)
+        return digest.digest(), rows
+
+    # -- taking over
+
+    def lacking(
+        self, store: Store, configuration: Configuration, page: PullReply, now: float, events: list[Event]
+    ) -> Missing:
+        """Take over the tombstones that a page of a member lists; what else of it this node lacks."""
+        kept = {slot for slot in page.full if keeps(self._ground.record(store, slot), configuration)}
+        registers: list[RegisterKey] = []
+        for register in page.registers:
+            if self._ground.slot_of(register.key.point) in kept:
+                held = store.register(register.key) or EMPTY
+                if takes(held, register.accepted):
+                    registers.append(register.key)
+        items: list[ItemName] = []
+        for item in page.items:
+            if self._ground.slot_of(item.point) not in kept:
+                continue
+            listed = StoredItem(item.id, item.state, item.received)
+            if item.state.is_tombstone:
+                self._mend_item(store, CopiedItem(item.point, listed), now, events)
+            elif store.item(item.point, item.id) is None and not is_over(listed, now):
+                items.append(ItemName(item.point, item.id))
+        return Missing(tuple(registers), tuple(items))
+
+    def mend(
+        self,
+        store: Store,
+        configuration: Configuration,
+        registers: Sequence[CopiedRegister],
+        items: Sequence[CopiedItem],
+        now: float,
+        events: list[Event],
+    ) -> bool:
+        """Take over records of other members, where this node keeps their slot in that epoch; whether it does."""
+        points = {each.key.point for each in registers} | {each.point for each in items}
+        slots = {self._ground.slot_of(point) for point in points}
+        if not all(keeps(self._ground.record(store, slot), configuration) for slot in slots):
+            return False
+        for register in registers:
+            self._mend_register(store, configuration, register, events)
+        for each in items:
+            self._mend_item(store, each, now, events)
+        return True
+
+    def _mend_register(
+        self, store: Store, configuration: Configuration, copied: CopiedRegister, events: list[Event]
+    ) -> None:
+        if copied.accepted.epoch > configuration.epoch:
+            raise Misbehaved("A register of a later epoch was sent as one of this.")
+        held = store.register(copied.key) or EMPTY
+        if not takes(held, copied.accepted):
+            return
+        store.put_register(copied.key, Register(copied.accepted, copied.accepted, copied.content))
+        if copied.content.value != held.content.value:
+            events.append(Changed(copied.key, copied.content.value))
+
+    def _mend_item(self, store: Store, copied: CopiedItem, now: float, events: list[Event]) -> None:
+        if copied.item.state is ItemState.UNKNOWN or is_over(copied.item, now):
+            return
+        both = united(store.item(copied.point, copied.item.id), copied.item)
+        if both is None:
+            return
+        store.put_item(copied.point, both)
+        if both.state is ItemState.PRESENT:
+            events.append(Added(copied.point, (both.id,)))
+
+    # -- copies beside the only member
+
+    def mirror(
+        self, store: Store, caller: Identifier, request: MirrorRequest, now: float, events: list[Event]
+    ) -> MirrorReply:
+        """Keep what the only member of a slot has just written."""
+        if request.configuration.members != (caller,):
+            raise Misbehaved("A copy was sent by a node that is not the only member.")
+        points = [each.key.point for each in request.registers] + [each.point for each in request.items]
+        for point in points:
+            record = self._ground.record(store, self._ground.slot_of(point))
+            if record is None or record.state is not State.COPY:
+                return MirrorReply(False)
+        return MirrorReply(self.mend(store, request.configuration, request.registers, request.items, now, events))
+
+    def follow(self, store: Store, wishes: Sequence[tuple[int, Configuration]], events: list[Event]) -> None:
+        """Begin to keep copies of slots that have one member, where this node keeps nothing yet."""
+        for slot, configuration in wishes:
+            record = self._ground.record(store, slot)
+            if record is not None and (record.state is not State.RETIRED or record.newest.epoch > configuration.epoch):
+                continue
+            if generation_of(configuration.epoch) >= store.floor():
+                store.clear(*self._ground.span(slot))
+                self._ground.put(store, SlotRecord(slot, configuration, State.COPY), events)
+
+
+def takes(held: Register, accepted: Ballot) -> bool:
+    """Whether what was accepted elsewhere under that ballot is accepted here too, and is news."""
+    return accepted > held.accepted and accepted >= held.promised
+
+
+def keeps(record: SlotRecord | None, configuration: Configuration) -> bool:
+    """Whether a node holds a slot's records in exactly this configuration, all of them or as a copy."""
+    return (
+        record is not None
+        and record.state in (State.ACTIVE, State.COPY)
+        and record.successor is None
+        and record.configuration == configuration
+    )
