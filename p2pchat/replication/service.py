@@ -60,7 +60,7 @@ class Settings:
     replicas: int = 4
     repair_after: float = 15.0
     founder: bool = False
-    compare_every: float = 2.0
+    compare_every: float = 20.0
 
 
 class ReplicationService(Service):

@@ -21,6 +21,8 @@ from p2pchat.simulation.network import Host, Network
 
 T = TypeVar("T")
 BEGIN = 1_700_000_000.0
+COMPARE_SECONDS = 2.0
+"""Sooner than in a real ring, so that a comparison of everything takes seconds and not minutes."""
 
 
 class Node:
@@ -51,7 +53,7 @@ class Node:
             ring.network.call_from(host),
             self.clock,
             random,
-            Settings(ring.slots, ring.replicas, ring.repair_after, founder=self.number == 0),
+            Settings(ring.slots, ring.replicas, ring.repair_after, self.number == 0, COMPARE_SECONDS),
             ring.formats,
             self._wanted,
             lambda node: node in self._live(),
