@@ -39,7 +39,7 @@ class Acceptor:
     def accept(self, store: Store, caller: Identifier, request: AcceptRequest, events: list[Event]) -> RegisterReply:
         """Accept a value that follows from the one held here."""
         check_ballot(request.ballot, caller, request.ballot.epoch)
-        _check_content(request.content)
+        check_content(request.content)
         _check_following(request, caller)
         if (refusal := self._other_epoch(store, request.key, request.ballot.epoch)) is not None:
             return refusal
@@ -83,7 +83,8 @@ def _check_following(request: AcceptRequest, caller: Identifier) -> None:
             raise Misbehaved("A ballot that does not follow was sent.")
 
 
-def _check_content(content: Versioned) -> None:
+def check_content(content: Versioned) -> None:
+    """Misbehaved for a content larger than any sound node sends."""
     too_long = content.value is not None and len(content.value) > MAX_VALUE_BYTES
     marks = content.operations
     if too_long or len(marks) > OPERATIONS_KEPT or any(len(mark) != OPERATION_BYTES for mark in marks):

@@ -4,14 +4,15 @@ A register is taken over as if the proposer's own message had come late, by the 
 nothing that a slow network could not.  Pending removals are in no digest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
-from p2pchat.errors import Misbehaved
+from p2pchat.errors import Conflict, Misbehaved
 from p2pchat.identifiers import Identifier, to_bytes
+from p2pchat.replication.acceptor import check_content
 from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of
 from p2pchat.replication.ground import Added, Changed, Event, Ground
-from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register
+from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register, Versioned
 from p2pchat.replication.slots import RegisterKey
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import (
@@ -35,10 +36,14 @@ ROWS = 1_000
 
 
 class Comparer:
-    """Answers about what this node holds, and makes good what it lacks."""
+    """Answers about what this node holds, and makes good what it lacks.
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    Args:
+        judge: raises Misbehaved or Conflict when a content may not follow another, as for a proposer's message.
+    """
+
+    def __init__(self, ground: Ground, judge: Callable[[RegisterKey, Versioned, Versioned], None]) -> None:
+        self._ground, self._judge = ground, judge
 
     # -- digests
 
@@ -140,8 +145,13 @@ class Comparer:
     ) -> None:
         if copied.accepted.epoch > configuration.epoch:
             raise Misbehaved("A register of a later epoch was sent as one of this.")
+        check_content(copied.content)
         held = store.register(copied.key) or EMPTY
         if not takes(held, copied.accepted):
+            return
+        try:
+            self._judge(copied.key, held.content, copied.content)
+        except (Misbehaved, Conflict):
             return
         store.put_register(copied.key, Register(copied.accepted, copied.accepted, copied.content))
         if copied.content.value != held.content.value:

@@ -1,5 +1,6 @@
 """Comparing members: what digests see, and what is taken over by which rule."""
 
+import contextlib
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -8,6 +9,7 @@ from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.digest import DIGEST_ROWS
+from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Changed
 from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
@@ -40,6 +42,10 @@ def copied(counter: int, value: bytes) -> CopiedRegister:
 def text(number: int, state: ItemState = ItemState.PRESENT, received: int = int(NOW)) -> CopiedItem:
     payload = b"text" if state is ItemState.PRESENT else b""
     return CopiedItem(POINT, StoredItem(item_id(number), state, received, payload))
+
+
+def refuse(held: bytes | None, value: bytes) -> None:
+    raise Misbehaved("It has no signature.")
 
 
 class DigestCase(SynchronousTestCase):
@@ -213,6 +219,15 @@ class CopyTests(DigestCase):
         lone = self.keeper()
         self.assertEqual(lone.pull(THREE).old, ())
         self.assertEqual(lone.store.slot(0), SlotRecord(0, THREE, State.LEARN))
+
+    def test_what_may_not_follow_is_not_kept(self) -> None:
+        for formats, value in ((Formats(validators={KIND_ACCOUNT: refuse}), b"forged"), (None, bytes(60_001))):
+            lone = Lone(B, formats=formats)
+            self.follow(lone, GENESIS)
+            forged = CopiedRegister(ACCOUNT, Ballot(1, 1, A), Versioned(1, (), value))
+            with contextlib.suppress(Misbehaved):
+                lone.ask(MirrorRequest(GENESIS, (forged,)), A)
+            self.assertIsNone(lone.store.register(ACCOUNT))
 
     def test_others_cannot_write_into_it(self) -> None:
         lone = self.keeper()
