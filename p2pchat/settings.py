@@ -7,8 +7,9 @@ One table for each program; a program reads its flags itself and hands those tha
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -167,6 +168,15 @@ OF_COMMANDS = (
 _EVERY = {each.name for each in (*SERVER, *CLIENT, *COMMAND_LINE)} | set(OF_COMMANDS)
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An option's value and where it comes from: `--NAME`, a variable, `FILE, line N`, or `default`."""
+
+    value: Any
+    origin: str
+    strength: int = 0
+
+
 def resolve(table: Sequence[Setting], flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """Every option of `table` with its value: from `flags`, else `environment`, else the file, else its default.
 
@@ -175,25 +185,54 @@ def resolve(table: Sequence[Setting], flags: Mapping[str, Any], environment: Map
     Raises:
         UserError: a value does not fit; the text names the option and where it was given.
     """
+    chosen, mistakes = examine(table, flags, environment)
+    if mistakes:
+        raise UserError(mistakes[0])
+    return {name: each.value for name, each in chosen.items()}
+
+
+def examine(
+    table: Sequence[Setting], flags: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[dict[str, Chosen], list[str]]:
+    """As `resolve`, but with the origin of every value, and with all mistakes instead of the first.
+
+    An option with a mistake has its default.
+    """
     path = flags.get("config") or environment.get(CONFIG.variable)
-    written = _read(folder(path)) if path else {}
-    values: dict[str, Any] = {}
-    strength: dict[str, int] = {}
+    written, mistakes = _read(folder(path)) if path else (Written("", {}, {}), [])
+    chosen: dict[str, Chosen] = {}
     for setting in table:
         if setting.name in flags:
-            strength[setting.name], raw, where = 3, flags[setting.name], f"--{setting.name}"
+            strength, raw, origin = 3, flags[setting.name], f"--{setting.name}"
+            where = origin
         elif environment.get(setting.variable, "") != "":
-            strength[setting.name], raw, where = 2, _split(setting, environment), setting.variable
-        elif setting.name in written:
-            strength[setting.name], raw, where = 1, written[setting.name], f"{setting.name} in {path}"
+            strength, raw, origin = 2, _split(setting, environment), setting.variable
+            where = origin
+        elif setting.name in written.values:
+            strength, raw, origin = 1, written.values[setting.name], written.place(setting.name)
+            where = f"{setting.name} in {origin}"
         else:
-            values[setting.name] = setting.default
+            chosen[setting.name] = Chosen(setting.default, "default")
             continue
-        values[setting.name] = _convert(setting, raw, where)
+        try:
+            chosen[setting.name] = Chosen(_convert(setting, raw), origin, strength)
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}.")
+            chosen[setting.name] = Chosen(setting.default, "default")
     for setting in table:
-        if setting.overrules and strength.get(setting.name, 0) > strength.get(setting.overrules, 3):
-            values[setting.overrules] = False
-    return values
+        if setting.overrules and chosen[setting.name].strength > chosen[setting.overrules].strength > 0:
+            chosen[setting.overrules] = Chosen(False, f"overruled by {chosen[setting.name].origin}")
+    return chosen, mistakes
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that begins as ours do and is none: most often a slip of the fingers."""
+    known = {PREFIX + name.replace("-", "_").upper() for name in _EVERY}
+    return [
+        f"{name}: no option has this variable{_near(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known
+    ]
 
 
 def as_flags(table: Sequence[Setting], values: Mapping[str, Any]) -> list[str]:
@@ -218,17 +257,15 @@ def _split(setting: Setting, environment: Mapping[str, str]) -> Any:
     return text
 
 
-def _convert(setting: Setting, raw: Any, where: str) -> Any:
-    try:
-        if setting.shape is Shape.SWITCH:
-            return _switch(raw)
-        if setting.shape is Shape.MANY:
-            return tuple(setting.convert(str(each)) for each in (raw if isinstance(raw, list | tuple) else [raw]))
-        if isinstance(raw, list | dict | bool):
-            raise ValueError("one value is wanted here")
-        return setting.convert(str(raw))
-    except ValueError as error:
-        raise UserError(f"{where}: {error}.") from error
+def _convert(setting: Setting, raw: Any) -> Any:
+    """The value; ValueError says what is wrong with it."""
+    if setting.shape is Shape.SWITCH:
+        return _switch(raw)
+    if setting.shape is Shape.MANY:
+        return tuple(setting.convert(str(each)) for each in (raw if isinstance(raw, list | tuple) else [raw]))
+    if isinstance(raw, list | dict | bool):
+        raise ValueError("one value is wanted here")
+    return setting.convert(str(raw))
 
 
 def _switch(raw: Any) -> bool:
@@ -239,17 +276,45 @@ def _switch(raw: Any) -> bool:
     raise ValueError(f"1 or 0 is wanted, not {raw!r}")
 
 
-def _read(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a file of options says: its values, and the line of each (tomllib keeps them to itself)."""
+
+    path: str
+    values: dict[str, Any]
+    lines: dict[str, int]
+
+    def place(self, name: str) -> str:
+        """Where an option stands."""
+        line = self.lines.get(name)
+        return self.path if line is None else f"{self.path}, line {line}"
+
+
+_KEY = re.compile(r"""\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*=|\s*\[\s*([A-Za-z0-9_-]+)""")
+
+
+def _read(path: Path) -> tuple[Written, list[str]]:
+    """The file's options, and a line for each mistake that needs no table to be seen."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"{path} is too long for a file of options.")
-        written = tomllib.loads(path.read_text("utf-8"))
+            return Written(str(path), {}, {}), [f"{path} is too long for a file of options."]
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text)
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+        return Written(str(path), {}, {}), [f"Cannot read {path}: {error.strerror}."]
     except ValueError as error:
-        raise UserError(f"{path} is no TOML file: {error}.") from error
-    for key in written:
-        if key not in _EVERY:
-            near = difflib.get_close_matches(key, _EVERY, 1)
-            raise UserError(f"{path}: no option is called {key!r}{f'; {near[0]}?' if near else ''}.")
-    return written
+        return Written(str(path), {}, {}), [f"{path} is no TOML file: {error}."]
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if (key := _KEY.match(line)) is not None:
+            lines.setdefault(next(each for each in key.groups() if each), number)
+    written = Written(str(path), values, lines)
+    return written, [
+        f"{written.place(key)}: no option is called {key!r}{_near(key, _EVERY)}" for key in values if key not in _EVERY
+    ]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """A guess at what was meant."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; {near[0]}?" if near else "."

@@ -7,6 +7,7 @@ from p2pchat.cli import simulate
 from p2pchat.cli.options import (
     CommandParser,
     Commands,
+    add_options,
     address,
     directory,
     file,
@@ -15,7 +16,7 @@ from p2pchat.cli.options import (
     secret_file,
     switch,
 )
-from p2pchat.settings import Setting, replicas, slots
+from p2pchat.settings import CLIENT, SERVER, Setting, replicas, slots
 
 PASSWORD = secret_file("password-file", "its first line is the password; - is standard input")
 AUTHORITY = directory("authority", "folder of the ring authority")
@@ -30,7 +31,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("--print-completion", choices=("bash", "zsh"), help="print a completion script for a shell")
     parser.agent()
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=CommandParser)
-    for add_group in (add_account, add_chat, add_contacts, add_screens, add_ring, simulate.add_commands):
+    for add_group in (add_account, add_chat, add_contacts, add_screens, add_ring, add_config, simulate.add_commands):
         add_group(commands)
     return parser
 
@@ -172,3 +173,19 @@ def add_watching(group: Commands) -> None:
     restore.option(DATA)
     for command in (backup, restore):
         command.add_argument("file", metavar="FILE")
+
+
+def add_config(commands: Commands) -> None:
+    """Options of the programs: shown and checked, never taken as they are."""
+    config: CommandParser = commands.add_parser("config", help="show and check the options of the programs")
+    group = config.add_subparsers(
+        title="config commands", metavar="COMMAND", dest="config_command", required=True, parser_class=CommandParser
+    )
+    show = add(group, "show", "config:show", "print every option as a file of options", agent=False)
+    show.add_argument("program", metavar="PROGRAM", nargs="?", choices=("server", "client", "command"))
+    show.add_argument("--origin", action="store_true", help="say where each value comes from")
+    check = add(group, "check", "config:check", "say what is wrong with the options, each with its place", agent=False)
+    for command in (show, check):
+        table = {each.name: each for each in (*SERVER, *CLIENT) if each.name not in ("home", "config")}
+        add_options(command.add_argument_group("options of the programs"), [], list(table.values()))
+        command.set_defaults(settings=[])
