@@ -87,5 +87,7 @@ def check_content(content: Versioned) -> None:
     """Misbehaved for a content larger than any sound node sends."""
     too_long = content.value is not None and len(content.value) > MAX_VALUE_BYTES
     marks = content.operations
+    if content.value is None and content.version:
+        raise Misbehaved("A register that lost its value was sent.")
     if too_long or len(marks) > OPERATIONS_KEPT or any(len(mark) != OPERATION_BYTES for mark in marks):
         raise Misbehaved("A register's value beyond its limits was sent.")

@@ -27,7 +27,7 @@ from p2pchat.replication.transfers import (
     PullReply,
     SlotDigest,
 )
-from p2pchat.replication.uset import ItemState, StoredItem, is_over, united
+from p2pchat.replication.uset import ItemState, StoredItem, check_item, is_over, united
 
 DIGEST_BYTES = 16
 DIGEST_ROWS = 5_000
@@ -158,6 +158,7 @@ class Comparer:
             events.append(Changed(copied.key, copied.content.value))
 
     def _mend_item(self, store: Store, copied: CopiedItem, now: float, events: list[Event]) -> None:
+        check_item(copied.item)
         if copied.item.state is ItemState.UNKNOWN or is_over(copied.item, now):
             return
         both = united(store.item(copied.point, copied.item.id), copied.item)

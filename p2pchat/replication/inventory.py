@@ -3,8 +3,11 @@
 Whoever answers a pull has stopped serving the epoch before, on disk, before the answer leaves.
 """
 
-from p2pchat.errors import Misbehaved
+from collections.abc import Callable
+
+from p2pchat.errors import Conflict, Misbehaved
 from p2pchat.identifiers import Identifier
+from p2pchat.replication.acceptor import check_content
 from p2pchat.replication.configuration import (
     Configuration,
     SlotRecord,
@@ -15,7 +18,7 @@ from p2pchat.replication.configuration import (
     sealed,
 )
 from p2pchat.replication.ground import Event, Ground, group_bytes, grouped
-from p2pchat.replication.register import EMPTY, NO_BALLOT, Register
+from p2pchat.replication.register import EMPTY, NO_BALLOT, Register, Versioned
 from p2pchat.replication.requests import MAX_IDS, PAGE_BYTES
 from p2pchat.replication.slots import RegisterKey
 from p2pchat.replication.store import Store
@@ -33,7 +36,7 @@ from p2pchat.replication.transfers import (
     PullReply,
     PullRequest,
 )
-from p2pchat.replication.uset import ItemState, StoredItem, united
+from p2pchat.replication.uset import ItemState, StoredItem, check_item, united
 
 SLOT_BYTES = 8
 LISTED_BYTES = 96
@@ -73,10 +76,14 @@ class _Page:
 
 
 class Inventory:
-    """Answers pulls, and puts together what this node pulled from others."""
+    """Answers pulls, and puts together what this node pulled from others.
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    Args:
+        judge: raises Misbehaved or Conflict when a content may not follow another, as for a proposer's message.
+    """
+
+    def __init__(self, ground: Ground, judge: Callable[[RegisterKey, Versioned, Versioned], None]) -> None:
+        self._ground, self._judge = ground, judge
 
     # -- for others
 
@@ -191,21 +198,43 @@ class Inventory:
                 continue
             held = store.item(listed.point, listed.id)
             if listed.state.is_tombstone:
-                self._unite(store, listed.point, held, StoredItem(listed.id, listed.state, listed.received))
+                tombstone = StoredItem(listed.id, listed.state, listed.received)
+                check_item(tombstone)
+                self._unite(store, listed.point, held, tombstone)
             elif held is None:
                 items.append(ItemName(listed.point, listed.id))
         return Missing(tuple(registers), tuple(items))
 
     def merge(self, store: Store, configuration: Configuration, copies: CopyReply) -> None:
-        """Keep copies that are newer than what this node has, where it still learns `configuration`."""
+        """Keep copies that are newer than what this node has, where it still learns `configuration`.
+
+        Raises:
+            Misbehaved: one of them is none that a sound member holds; such a source counts for nothing.
+        """
         learning = self._learning(store, configuration)
         for each in copies.registers:
+            self._check(configuration, each)
             held = store.register(each.key) or EMPTY
             if learning(each.key.point) and each.accepted > held.accepted:
                 store.put_register(each.key, Register(each.accepted, each.accepted, each.content))
         for copied in copies.items:
+            check_item(copied.item)
             if learning(copied.point) and copied.item.state is not ItemState.UNKNOWN:
                 self._unite(store, copied.point, store.item(copied.point, copied.item.id), copied.item)
+
+    def _check(self, configuration: Configuration, copied: CopiedRegister) -> None:
+        """Each value must stand by itself.
+
+        It is not compared with what another source holds: which of two values was chosen the ballots say, and one
+        source could discredit the next.
+        """
+        if copied.accepted.epoch > configuration.epoch:
+            raise Misbehaved("A register of a later epoch was sent as one of this.")
+        check_content(copied.content)
+        try:
+            self._judge(copied.key, EMPTY.content, copied.content)
+        except Conflict as error:
+            raise Misbehaved(str(error)) from None
 
     def activate(self, store: Store, configuration: Configuration, slots: tuple[int, ...], events: list[Event]) -> None:
         """Begin to serve: everything chosen in the epoch before has been collected."""

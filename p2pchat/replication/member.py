@@ -42,7 +42,7 @@ class Member:
         self.registers = Acceptor(self.ground)
         self.sets = SetKeeper(self.ground)
         self.elections = Elector(self.ground)
-        self.inventory = Inventory(self.ground)
+        self.inventory = Inventory(self.ground, self.registers.judge)
         self.comparer = Comparer(self.ground, self.registers.judge)
 
     def answer(self, store: Store, caller: Identifier, request: Request, now: float) -> tuple[Reply, list[Event]]:

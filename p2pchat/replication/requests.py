@@ -122,12 +122,13 @@ class MarkRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuryRequest:
-    """A majority marked these items: turn them into tombstones."""
+    """A majority marked these items: turn them into tombstones, as `proof` asks."""
 
     point: Identifier
     epoch: int
     ids: tuple[bytes, ...]
     reason: ItemState
+    proof: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,11 @@ from p2pchat.replication.store import Store
 from p2pchat.replication.uset import (
     ID_BYTES,
     MAX_ITEMS,
-    MAX_META_BYTES,
-    MAX_PAYLOAD_BYTES,
     MAX_SET_BYTES,
     Item,
     ItemState,
     StoredItem,
+    check_item,
 )
 
 LISTED = 1_000
@@ -77,10 +76,8 @@ class SetKeeper:
             return refusal
         if self._is_replaced(store, request.point, request.fence):
             return SetReply(Status.REPLACED)
-        session = self._value(store, request.point, KIND_SESSION) or b""
-        try:
-            reason = self._ground.formats.check_removal(session, request.proof, request.ids)
-        except Misbehaved:
+        reason = self._proven(store, request)
+        if reason is None:
             return SetReply(Status.REFUSED)
         for item_id in request.ids:
             held = store.item(request.point, item_id)
@@ -95,6 +92,8 @@ class SetKeeper:
             raise Misbehaved("A removal without its reason was sent.")
         if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
             return refusal
+        if self._proven(store, request) is not request.reason:
+            return SetReply(Status.REFUSED)
         for item_id in request.ids:
             held = store.item(request.point, item_id)
             if held is None:
@@ -129,6 +128,14 @@ class SetKeeper:
         states = tuple(Known(item_id, ItemState.UNKNOWN if item is None else item.state) for item_id, item in held)
         return SetReply(Status.OK, known=states)
 
+    def _proven(self, store: Store, request: MarkRequest | BuryRequest) -> ItemState | None:
+        """What the tombstones of a removal say; None when its proof does not ask for it."""
+        session = self._value(store, request.point, KIND_SESSION) or b""
+        try:
+            return self._ground.formats.check_removal(session, request.proof, request.ids)
+        except Misbehaved:
+            return None
+
     def _value(self, store: Store, point: Identifier, kind: int) -> bytes | None:
         register = store.register(RegisterKey(point, kind))
         return None if register is None else register.content.value
@@ -152,7 +159,7 @@ def _check_ids(ids: tuple[bytes, ...]) -> None:
 
 def _check_items(items: tuple[Item, ...]) -> None:
     _check_ids(tuple(item.id for item in items))
-    if any(len(item.payload) > MAX_PAYLOAD_BYTES or len(item.meta) > MAX_META_BYTES for item in items):
-        raise Misbehaved("An item beyond its limits was sent.")
+    for item in items:
+        check_item(item)
     if len({item.id for item in items}) != len(items):
         raise Misbehaved("An item was sent twice in one request.")

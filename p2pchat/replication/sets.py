@@ -161,7 +161,7 @@ class SetCoordinator:
         if len(ids) > MAX_IDS:
             raise Misbehaved(f"More than {MAX_IDS} removals were asked for at once.")
         trial = Trial(self._asking, timeout, "The acknowledgement")
-        names = tuple(ids)
+        names, refusals = tuple(ids), 0
         while True:
             _, replies = await self._until_majority(
                 point, trial, lambda epoch: MarkRequest(point, epoch, fence, names, proof), fence
@@ -170,10 +170,13 @@ class SetCoordinator:
             reason = granted[0].reason
             trial.sent = True
             configuration = await self._directory.current(self._slot(point), trial)
-            request = BuryRequest(point, configuration.epoch, names, reason)
+            request = BuryRequest(point, configuration.epoch, names, reason, proof)
             replies = await self._ask(configuration, request, trial, LINGER_SECONDS)
             if self._has_majority(replies, configuration):
                 return
+            if count(replies, Status.REFUSED):
+                refusals += 1
+                await self._check_session(point, fence, refusals)
             await self._registers.understand(self._slot(point), configuration, replies, trial)
 
     async def state(self, point: Identifier, item_id: bytes, timeout: float) -> ItemState:

@@ -6,6 +6,8 @@ Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Rep
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+from p2pchat.errors import Misbehaved
+
 ID_BYTES = 32
 MAX_PAYLOAD_BYTES = 61_000
 MAX_META_BYTES = 512
@@ -57,6 +59,12 @@ class StoredItem:
     def marked(self) -> "StoredItem":
         """With a removal that a majority has yet to take."""
         return replace(self, pending=True)
+
+
+def check_item(item: Item | StoredItem) -> None:
+    """Misbehaved for an item larger than any sound node sends."""
+    if len(item.id) != ID_BYTES or len(item.payload) > MAX_PAYLOAD_BYTES or len(item.meta) > MAX_META_BYTES:
+        raise Misbehaved("An item beyond its limits was sent.")
 
 
 def united(held: StoredItem | None, other: StoredItem) -> StoredItem | None:

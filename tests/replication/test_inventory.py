@@ -5,17 +5,29 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import Configuration, Group, State
+from p2pchat.replication.formats import Formats
 from p2pchat.replication.inventory import Inventory
-from p2pchat.replication.register import Ballot, Versioned
+from p2pchat.replication.register import EMPTY, Ballot, Versioned
 from p2pchat.replication.requests import MAX_IDS, AcceptRequest, Status
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.store import Store
-from p2pchat.replication.transfers import CopyReply, CopyRequest, ListedRegister, Missing, PullReply, PullRequest
-from p2pchat.replication.uset import ItemState
+from p2pchat.replication.transfers import (
+    CopiedItem,
+    CopiedRegister,
+    CopyReply,
+    CopyRequest,
+    ListedItem,
+    ListedRegister,
+    Missing,
+    PullReply,
+    PullRequest,
+)
+from p2pchat.replication.uset import MAX_PAYLOAD_BYTES, ItemState, StoredItem
 
-from .cases import ACCOUNT, FOUR, THREE, A, B, C, D, Lone, item_id
+from .cases import ACCOUNT, FOUR, NOW, POINT, THREE, A, B, C, D, Lone, item_id
 
 FIVE = FOUR.followed_by((A, B, C))
 
@@ -177,3 +189,72 @@ class PullTests(SynchronousTestCase):
         self.assertEqual(self.state(self.founder), State.LEARN)
         self.assertIsNone(self.founder.store.register(ACCOUNT))
         self.assertIsNone(self.founder.store.item(ACCOUNT.point, item_id(1)))
+
+
+def demand_signature(held: bytes | None, value: bytes) -> None:
+    if not value.startswith(b"signed"):
+        raise Misbehaved("It has no signature.")
+    if held is not None and held > value:
+        raise Misbehaved("It does not follow.")
+
+
+class HostileSourceTests(SynchronousTestCase):
+    """What a member of before hands on is judged as what a proposer sends."""
+
+    def setUp(self) -> None:
+        self.pupil = Lone(B, formats=Formats(validators={KIND_ACCOUNT: demand_signature}))
+        self.pupil.announce(THREE)
+
+    def merge(self, *registers: CopiedRegister, items: tuple[CopiedItem, ...] = ()) -> Any:
+        """What became of the turn: None, or the Failure."""
+        copies = CopyReply(registers, items)
+        return self.pupil.store.commit([partial(_merge, self.pupil.member.inventory, THREE, copies)])[0]
+
+    def register(self, value: bytes | None, counter: int = 1, epoch: int = 1, version: int = 1) -> CopiedRegister:
+        return CopiedRegister(ACCOUNT, Ballot(epoch, counter, A), Versioned(version, (), value))
+
+    def refused(self, *registers: CopiedRegister, items: tuple[CopiedItem, ...] = ()) -> None:
+        self.merge(*registers, items=items).trap(Misbehaved)
+        self.assertIsNone(self.pupil.store.register(ACCOUNT))
+        self.assertEqual(self.pupil.store.items(*self.pupil.member.ground.span(0), None, 9), [])
+
+    def test_what_is_signed_is_taken(self) -> None:
+        self.assertIsNone(self.merge(self.register(b"signed 1")))
+        self.assertEqual((self.pupil.store.register(ACCOUNT) or EMPTY).content.value, b"signed 1")
+
+    def test_a_forged_value_ends_the_pull(self) -> None:
+        self.refused(self.register(b"forged"))
+
+    def test_a_forged_value_takes_nothing_with_it(self) -> None:
+        item = CopiedItem(POINT, StoredItem(item_id(1), ItemState.PRESENT, int(NOW), b"mail"))
+        self.refused(self.register(b"forged"), items=(item,))
+
+    def test_a_value_beyond_its_limits_ends_the_pull(self) -> None:
+        self.refused(self.register(b"signed" + bytes(60_000)))
+
+    def test_a_ballot_of_a_later_epoch_ends_the_pull(self) -> None:
+        self.refused(self.register(b"signed 1", epoch=3))
+
+    def test_no_value_where_there_was_one_ends_the_pull(self) -> None:
+        self.refused(self.register(None, version=4))
+
+    def test_items_beyond_their_limits_end_the_pull(self) -> None:
+        for wrong in (
+            StoredItem(b"short", ItemState.PRESENT, int(NOW), b"mail"),
+            StoredItem(item_id(1), ItemState.PRESENT, int(NOW), bytes(MAX_PAYLOAD_BYTES + 1)),
+        ):
+            self.refused(items=(CopiedItem(POINT, wrong),))
+
+    def test_a_listed_tombstone_beyond_its_limits_ends_the_pull(self) -> None:
+        page = PullReply(items=(ListedItem(POINT, b"short", ItemState.ACKNOWLEDGED, int(NOW)),))
+        missing = self.pupil.store.commit([partial(_missing, self.pupil.member.inventory, THREE, page)])[0]
+        missing.trap(Misbehaved)
+        self.assertEqual(self.pupil.store.items(*self.pupil.member.ground.span(0), None, 9), [])
+
+    def test_a_value_beside_another_one_is_no_forgery(self) -> None:
+        """Which of two signed values was chosen the ballots say: a source must not be able to discredit another."""
+        held = CopiedRegister(ACCOUNT, Ballot(1, 1, A), Versioned(1, (bytes(16),), b"signed 2"))
+        self.merge(held)
+        later = Versioned(2, (bytes(16), b"1" * 16), b"signed 1")
+        self.assertIsNone(self.merge(CopiedRegister(ACCOUNT, Ballot(1, 2, C), later)))
+        self.assertEqual((self.pupil.store.register(ACCOUNT) or EMPTY).content, later)

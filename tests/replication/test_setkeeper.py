@@ -58,8 +58,17 @@ class SetKeeperTests(SynchronousTestCase):
         def refuse(session: bytes, proof: bytes, ids: object) -> ItemState:
             raise Misbehaved("not signed")
 
-        founder = Lone(A, founder=True, formats=Formats(check_removal=refuse))
-        self.assertEqual(founder.mark(1).status, Status.REFUSED)
+        self.founder = Lone(A, founder=True, formats=Formats(check_removal=refuse))
+        self.founder.add(1)
+        self.assertEqual(self.founder.mark(1).status, Status.REFUSED)
+        self.assertEqual(self.founder.bury(1).status, Status.REFUSED)
+        self.assertEqual(self.states(), {1: ItemState.PRESENT})
+
+    def test_a_removal_gives_the_reason_of_its_proof(self) -> None:
+        self.founder.add(1)
+        request = BuryRequest(POINT, 1, (item_id(1),), ItemState.UNOPENABLE, b"proof")
+        self.assertEqual(self.founder.ask(request).status, Status.REFUSED)
+        self.assertEqual(self.states(), {1: ItemState.PRESENT})
 
     def test_another_epoch_is_refused(self) -> None:
         self.founder.announce(THREE)
@@ -87,8 +96,10 @@ class SetKeeperTests(SynchronousTestCase):
         self.assertEqual((len(reply.items), reply.more), (1, True))
 
     def test_what_is_known_of_ids(self) -> None:
+        formats = Formats(check_removal=lambda session, proof, ids: ItemState.UNOPENABLE)
+        self.founder = Lone(A, founder=True, formats=formats)
         self.founder.add(1)
-        self.founder.ask(BuryRequest(POINT, 1, (item_id(2),), ItemState.UNOPENABLE))
+        self.founder.ask(BuryRequest(POINT, 1, (item_id(2),), ItemState.UNOPENABLE, b"proof"))
         reply = self.founder.ask(LookRequest(POINT, 1, (item_id(1), item_id(2), item_id(3))))
         states = [each.state for each in reply.known]
         self.assertEqual(states, [ItemState.PRESENT, ItemState.UNOPENABLE, ItemState.UNKNOWN])

@@ -4,8 +4,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import Misbehaved, NoQuorum, SessionReplaced, StaleKey
 from p2pchat.identifiers import CIRCLE, Identifier
-from p2pchat.replication.commands import MarkItems
+from p2pchat.replication.commands import BuryItems, MarkItems
 from p2pchat.replication.formats import Formats
+from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.results import Page, Stored
 from p2pchat.replication.sets import batches
 from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
@@ -176,6 +177,24 @@ class RemoveTests(SetCase):
         self.ring.network.watch = None
         self.ring.network.mend()
         self.assertEqual(self.fetched(), [1])
+
+    def test_a_session_that_ends_between_the_halves_is_told(self) -> None:
+        self.add(1)
+        marked: list[bool] = []
+
+        def watch(node: Identifier, command: type, when: str) -> None:
+            if command is BuryItems and when == "arrived" and not marked:
+                marked.append(True)
+                for each in self.ring.nodes:
+                    key = RegisterKey(POINT, KIND_SESSION)
+                    ballot = Ballot(3, 9 << 24, self.ring.nodes[0].identifier)
+                    each.store.put_register(key, Register(ballot, ballot, Versioned(9, (), b"2")))
+
+        self.ring.network.watch = watch
+        with self.assertRaises(SessionReplaced):
+            self.remove(1)
+        held = [node.store.item(POINT, item(1).id).state for node in self.ring.nodes]
+        self.assertEqual(held.count(ItemState.PRESENT), 4)
 
     def test_a_wrong_proof_is_refused(self) -> None:
         self.add(1)
