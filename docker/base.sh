@@ -9,8 +9,9 @@ set -euo pipefail
 image=${1:-p2pchat-base}
 cache=${P2PCHAT_CACHE:-/var/cache/p2pchat}
 suite=bookworm
-# bookworm's Python is 3.11, what p2pchat needs at least; iproute2 and iputils serve the router and whoever looks for faults.
-packages=ca-certificates,python3,python3-venv,iproute2,iptables,iputils-ping,smcroute,tmux
+# bookworm's Python is 3.11, what p2pchat needs at least; iproute2 and iputils serve the router and whoever looks for faults,
+# libfaketime the tests with a clock that is wrong.
+packages=ca-certificates,python3,python3-venv,iproute2,iptables,iputils-ping,libfaketime,smcroute,tmux
 tarball=$cache/$suite-$(printf '%s' "$packages" | cksum | cut -d' ' -f1).tar
 
 if docker image inspect "$image" >/dev/null 2>&1; then
@@ -25,7 +26,10 @@ mirror() { # the machine's own, since others may not be reachable
 
 if [ ! -f "$tarball" ]; then
     mkdir -p "$cache"
-    command -v debootstrap >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q debootstrap; }
+    command -v debootstrap >/dev/null || {
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -q debootstrap
+    }
     root=$(mktemp -d /var/tmp/p2pchat-root.XXXXXX)
     trap 'rm -rf --one-file-system "$root"' EXIT
     from=$(mirror || true)

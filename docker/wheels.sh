@@ -9,12 +9,10 @@ machine=$(uname -m)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
-"$work/venv/bin/python" - setup.cfg >"$work/wanted" <<'PYTHON'
-import configparser, sys
-settings = configparser.ConfigParser()
-settings.read(sys.argv[1])
-print(settings["options"]["install_requires"].strip(), "setuptools", "wheel", sep="\n")
-PYTHON
+{
+    "$work/venv/bin/python" docker/requirements.py setup.cfg
+    echo setuptools wheel | tr ' ' '\n'
+} >"$work/wanted"
 platforms=()
 for glibc in 2_36 2_35 2_34 2_31 2_28 2_27 2_26 2_24 2_17 2_12 2_5; do platforms+=(--platform "manylinux_${glibc}_$machine"); done
 platforms+=(--platform "manylinux2014_$machine")
