@@ -7,6 +7,7 @@ import argparse
 import statistics
 from typing import Any
 
+from benchmarks.installed import compile_modules
 from benchmarks.spine import whole
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import World
@@ -26,6 +27,8 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=NODES, help=f"processes of a ring ({NODES})")
     parser.add_argument("--runs", type=int, default=3, help="rings to form (3)")
     options = parser.parse_args()
+
+    compile_modules()
 
     async def act(reactor: Any) -> None:
         rings = []

@@ -1,6 +1,6 @@
 """A ring of five and two people: seconds to form and to heal, memory, and processor time at rest.
 
-python -m benchmarks.spine [--runs N] [--rest SECONDS] [--json]
+python -m benchmarks.spine [--runs N] [--settle SECONDS] [--rest SECONDS] [--json]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
+from benchmarks.installed import compile_modules
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import Program, World
 from p2pchat.client import commands
@@ -26,16 +27,19 @@ def main() -> None:
     """Measure so many rings, one after the other, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="rings to measure (3)")
+    parser.add_argument("--settle", type=float, default=120.0, help="seconds from the last message to the rest (120)")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest (60)")
     parser.add_argument("--json", action="store_true", help="one JSON object a ring")
     options = parser.parse_args()
+
+    compile_modules()
 
     async def act(reactor: Any) -> None:
         rows = []
         for _ in range(options.runs):
             world = World(reactor)
             try:
-                rows.append(await measure(world, options.rest))
+                rows.append(await measure(world, options.settle, options.rest))
             finally:
                 world.close()
             if options.json:
@@ -47,7 +51,7 @@ def main() -> None:
     running.run(act)
 
 
-async def measure(world: World, rest: float) -> dict[str, float]:
+async def measure(world: World, settle: float, rest: float) -> dict[str, float]:
     """One ring, from nothing to a healed one."""
     began = world.reactor.seconds()
     world.create_ring()
@@ -64,6 +68,7 @@ async def measure(world: World, rest: float) -> dict[str, float]:
     link = await world.link("alice")
     for number in range(MESSAGES):
         await link.callRemote(commands.Send, to="bob", text=f"message {number}", wait="delivered")
+    await deferLater(world.reactor, settle)
     figures |= await resting(world, rest)
     victim = world.nodes[-1]
     world.kill(victim)

@@ -2,17 +2,24 @@
 
 import argparse
 import importlib
+import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from p2pchat.cli import tables
+from p2pchat.simulation import published
 
 Commands = Any
 """What `add_subparsers` returns; argparse keeps its type to itself."""
 
 MAX_SEEDS = 10_000_000
+PICTURES = (".png", ".svg", ".pdf")
+BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, about {remaining} left"
+"""Drawn on standard error, and only in a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +36,24 @@ class Experiment:
     wrong: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     """Which of the further options it has."""
+    across: str = ""
+    """The column in whose rows classic Chord and p2pchat stand beside the paper; empty if they do not."""
 
 
 FURTHER = ("nodes", "rates", "lookups", "plot")
 EXPERIMENTS = (
     Experiment("names", "names", "names under faults, checked for linearizability", 8_000, ("violations", "lost")),
     Experiment("mail", "mail", "mailboxes under faults, checked for lost mail", 8_000, ("violations", "lost")),
-    Experiment("paths", "paths", "hops of lookups by size of the ring", 10, takes=("nodes", "lookups", "plot")),
-    Experiment("table2", "table2", "lookups after many nodes failed at once", 10, takes=FURTHER),
-    Experiment("table3", "table3", "lookups while nodes join and leave", 1, takes=FURTHER),
+    Experiment(
+        "paths", "paths", "hops of lookups by size of the ring", 10, takes=("nodes", "lookups", "plot"), across="nodes"
+    ),
+    Experiment("table2", "table2", "lookups after many nodes failed at once", 10, takes=FURTHER, across="p"),
+    Experiment("table3", "table3", "lookups while nodes join and leave", 1, takes=FURTHER, across="R"),
     Experiment("ring", "ring", "random events on small rings", 250, ("violations", "unhealed"), ("nodes", "plot")),
     Experiment("partitions", "partitions", "rings that were cut apart", 10, ("unhealed",), ("nodes", "plot")),
     Experiment("latency", "latency", "how long lookups take", 5, takes=("nodes", "lookups", "plot")),
     Experiment("churn", "turnover", "nodes that come and go", 2, ("failed",), ("nodes", "lookups", "plot")),
-    Experiment("load", "load", "how evenly keys lie on nodes", 2, takes=("nodes", "plot")),
+    Experiment("load", "load", "how evenly keys lie on nodes", 2, takes=("nodes", "plot"), across="virtual"),
 )
 
 
@@ -70,7 +81,9 @@ def add_further(parser: argparse.ArgumentParser, takes: tuple[str, ...]) -> None
     if "lookups" in takes:
         parser.add_argument("--lookups", type=positive, metavar="N", help="lookups of each run")
     if "plot" in takes:
-        parser.add_argument("--plot", metavar="FILE", help="also draw the rows into this file (SVG)")
+        parser.add_argument(
+            "--plot", metavar="FILE", help="also draw the rows into this file (.png, .svg or .pdf; needs matplotlib)"
+        )
 
 
 def rates(text: str) -> list[float]:
@@ -99,17 +112,55 @@ def usage(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the rows; 1 if one reports something that must not happen."""
+    """Print the rows; 1 if one reports something that must not happen, 2 if there is no way to draw the picture."""
     experiment = next(each for each in EXPERIMENTS if each.name == options.experiment)
+    file = Path(options.plot) if getattr(options, "plot", None) else None
+    if file is not None and (why := cannot_draw(file)):
+        print(f"p2pchat simulate: {why}", file=sys.stderr)
+        return 2
     make_rows: Callable[[argparse.Namespace], Iterable[dict[str, Any]]] = importlib.import_module(
         f"p2pchat.simulation.{experiment.module}"
     ).rows
+    tqdm = importlib.import_module("tqdm").tqdm
     shown: list[dict[str, Any]] = []
-    for row in make_rows(options):
-        print(json.dumps(row) if options.json else "  ".join(f"{key} {value}" for key, value in row.items()))
-        sys.stdout.flush()
-        shown.append(row)
-    if getattr(options, "plot", None):
-        drawing: str = importlib.import_module("p2pchat.simulation.plot").drawing(shown)
-        Path(options.plot).write_text(drawing)
+    with tqdm(total=1.0, disable=None, leave=False, bar_format=BAR) as bar:
+        options.progress = lambda share: bar.update(share - bar.n)
+        for line in lines(experiment, kept(make_rows(options), shown), options.json):
+            tqdm.write(line)
+            sys.stdout.flush()
+    if file is not None:
+        across = experiment.across
+        beside = [{across: row[across], **published.beside(experiment.name, row)} for row in shown if across]
+        try:
+            importlib.import_module("p2pchat.simulation.plot").draw(shown, file, beside)
+        except OSError as error:
+            print(f"p2pchat simulate: the picture cannot be written: {error}; name another FILE.", file=sys.stderr)
+            return 1
     return 1 if any(row.get(column) for row in shown for column in experiment.wrong) else 0
+
+
+def cannot_draw(file: Path) -> str:
+    """Why no picture can be drawn into this file; empty if one can."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return "--plot needs matplotlib: pip install 'p2pchat[plot]'"
+    if file.suffix not in PICTURES:
+        return f"--plot {file}: the name of a picture ends in {', '.join(PICTURES)}"
+    if not file.absolute().parent.is_dir():
+        return f"--plot {file}: there is no folder {file.absolute().parent}; make it first"
+    return ""
+
+
+def kept(rows: Iterable[dict[str, Any]], shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows as they come, each put into `shown` as well."""
+    for row in rows:
+        shown.append(row)
+        yield row
+
+
+def lines(experiment: Experiment, rows: Iterable[dict[str, Any]], as_json: bool) -> Iterator[str]:
+    """What is printed of the rows."""
+    if as_json:
+        return map(json.dumps, rows)
+    if not experiment.across:
+        return tables.plain(rows)
+    return tables.compared(rows, experiment.across, lambda row: published.beside(experiment.name, row))

@@ -5,7 +5,7 @@ How many slots there are is fixed when a ring is created; bounds never move and 
 
 from dataclasses import dataclass
 
-from p2pchat.identifiers import BITS, CIRCLE, Identifier
+from p2pchat.identifiers import BITS, CIRCLE, Arc, Identifier
 
 DEFAULT_SLOTS = 1024
 MAX_SLOTS = 65_536
@@ -36,3 +36,8 @@ def first_of(slot: int, slots: int) -> Identifier:
 def end_of(slot: int, slots: int) -> Identifier:
     """The highest point of a slot; its wanted members are the live nodes clockwise from here."""
     return Identifier(-(-(slot + 1) * CIRCLE // slots) - 1)
+
+
+def ending_in(arc: Arc, slots: int) -> list[int]:
+    """The slots whose highest point lies in `arc`, ascending: they are its end's, if nobody else is on it."""
+    return [slot for slot in range(slots) if end_of(slot, slots) in arc]

@@ -15,12 +15,12 @@ from p2pchat.heartbeat.attached import Attached
 from p2pchat.heartbeat.beats import Standing as AccountStanding
 from p2pchat.heartbeat.locator import AgentHeartbeatLocator, NodeHeartbeatLocator
 from p2pchat.heartbeat.service import HeartbeatService
-from p2pchat.identifiers import Address, Identifier, account_identifier
+from p2pchat.identifiers import Address, Arc, Identifier, account_identifier
 from p2pchat.mailbox.locator import AgentMailboxLocator, NodeMailboxLocator
 from p2pchat.mailbox.service import MailboxService
 from p2pchat.replication.locator import ReplicationLocator
 from p2pchat.replication.service import ReplicationService, Settings
-from p2pchat.replication.slots import end_of, slot_of
+from p2pchat.replication.slots import end_of, ending_in, slot_of
 from p2pchat.server.clocks import RingClock
 from p2pchat.server.commands import AskClock
 from p2pchat.server.formats import formats
@@ -146,9 +146,10 @@ class Parts:
 
     def owned_slots(self) -> list[int]:
         """Slots that this node owns."""
-        if not self.chord.is_live(self.me):
+        live = self.chord.live()
+        if self.me not in live:
             return []
-        return [slot for slot in range(self.slots) if self._owner(slot) == self.me]
+        return ending_in(Arc(live[live.index(self.me) - 1], self.me), self.slots)
 
     def _owner(self, slot: int) -> Identifier | None:
         return next(iter(self.chord.wanted(end_of(slot, self.slots), 1)), None)

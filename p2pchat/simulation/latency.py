@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from p2pchat.identifiers import Identifier, to_bytes
 from p2pchat.simulation.circle import Circle, point
 from p2pchat.simulation.paths import MAX_STEPS, Settled
+from p2pchat.simulation.report import seeds
 
 NODES = 1_000
 LOOKUPS = 2_000
@@ -82,9 +83,9 @@ def times(settled: Settled, delay: Delay, system: str, queries: list[tuple[Ident
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each system and kind of delays, over the lookups of all seeds."""
     nodes = options.nodes or NODES
-    for name, delay in DELAYS.items():
+    for part, (name, delay) in enumerate(DELAYS.items()):
         found: dict[str, list[Timing]] = {"classic": [], "p2pchat": []}
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in seeds(options, part, len(DELAYS)):
             random = Random(f"latency {nodes} {seed}")
             settled = Settled(Circle.random(nodes, random))
             queries = [(random.choice(settled.circle.points), point(random)) for _ in range(options.lookups or LOOKUPS)]

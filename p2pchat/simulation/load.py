@@ -14,6 +14,7 @@ from typing import Any
 
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.simulation.circle import Circle, mean, point
+from p2pchat.simulation.report import seeds
 
 NODES = 10_000
 KEYS_PER_NODE = 100
@@ -88,9 +89,10 @@ def ours(nodes: int, random: Random) -> tuple[float, float]:
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each system and number of virtual nodes; means over the seeds."""
     nodes = options.nodes or NODES
-    for system, virtual in [*(("classic", each) for each in VIRTUAL), ("p2pchat", 1)]:
+    placements = [("classic", 1), ("p2pchat", 1), *(("classic", each) for each in VIRTUAL if each != 1)]
+    for part, (system, virtual) in enumerate(placements):
         found = []
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in seeds(options, part, len(placements)):
             random = Random(f"load {system} {virtual} {seed}")
             found.append(classic(nodes, virtual, random) if system == "classic" else ours(nodes, random))
         yield {

@@ -249,4 +249,4 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, int]]:
     """For `p2pchat simulate mail`."""
-    return report.rows(simulate, options.seeds, options.seed)
+    return report.rows(simulate, options)

@@ -14,7 +14,7 @@ from p2pchat.identifiers import Identifier
 from p2pchat.simulation.circle import mean
 from p2pchat.simulation.mesh import Mesh
 from p2pchat.simulation.papers import Papers
-from p2pchat.simulation.report import LoggedFailures
+from p2pchat.simulation.report import LoggedFailures, seeds
 
 NODES = 30
 PARTS = (2, 3)
@@ -46,10 +46,10 @@ def _uneven(drawn: list[Identifier], parts: int, part: int) -> list[Identifier]:
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each number of parts."""
     papers = Papers("partitions")
-    for parts in PARTS:
+    for part, parts in enumerate(PARTS):
         with LoggedFailures() as logged:
-            seeds = range(options.seed, options.seed + options.seeds)
-            taken = [healed(papers, seed, parts, options.nodes or NODES) for seed in seeds]
+            tried = seeds(options, part, len(PARTS))
+            taken = [healed(papers, seed, parts, options.nodes or NODES) for seed in tried]
             wrong = len(logged.taken())
         seconds = [each for each in taken if each is not None]
         yield {

@@ -17,6 +17,7 @@ from p2pchat.chord.routing import next_step
 from p2pchat.chord.table import MAX_NODES
 from p2pchat.identifiers import Identifier, between, distance, to_bytes
 from p2pchat.simulation.circle import Circle, mean, point
+from p2pchat.simulation.report import seeds
 
 SIZES = tuple(1 << k for k in range(3, 15))
 LOOKUPS = 2_000
@@ -81,9 +82,9 @@ def path(origin: Identifier, key: Identifier, step: Callable[[Identifier, Identi
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each system and size; means over the seeds."""
     sizes = [options.nodes] if options.nodes else SIZES
-    for size in sizes:
+    for part, size in enumerate(sizes):
         found: dict[str, list[float]] = {"classic": [], "p2pchat": []}
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in seeds(options, part, len(sizes)):
             random = Random(f"paths {size} {seed}")
             settled = Settled(Circle.random(size, random))
             queries = [(random.choice(settled.circle.points), point(random)) for _ in range(options.lookups or LOOKUPS)]

@@ -1,5 +1,6 @@
 """What a run found, and rows that add up runs."""
 
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -88,12 +89,23 @@ class LoggedFailures:
         return replace(outcome, violations=outcome.violations + len(texts), story=(*outcome.story, *texts))
 
 
-def rows(run: Callable[[int], Outcome], seeds: int, first: int) -> Iterator[dict[str, int]]:
-    """Run `seeds` seeds from `first` on; a row of sums after each block, the last one the total."""
-    block = max(1, -(-seeds // BLOCKS))
+def seeds(options: Namespace, part: int = 0, parts: int = 1, count: int | None = None) -> Iterator[int]:
+    """`count` (else all) seeds from `options.seed` on, for one part of an experiment that has `parts`.
+
+    After each, `options.progress` is called with the share of the whole that is done, above 0 and at most 1.
+    """
+    count = options.seeds if count is None else count
+    for number in range(count):
+        yield options.seed + number
+        options.progress((part + (number + 1) / count) / parts)
+
+
+def rows(run: Callable[[int], Outcome], options: Namespace) -> Iterator[dict[str, int]]:
+    """Run every seed; a row of sums after each block, the last one the total."""
+    block = max(1, -(-options.seeds // BLOCKS))
     tally = Tally()
     with LoggedFailures() as logged:
-        for number in range(1, seeds + 1):
-            tally = tally.plus(logged.added_to(run(first + number - 1)))
-            if number % block == 0 or number == seeds:
+        for seed in seeds(options):
+            tally = tally.plus(logged.added_to(run(seed)))
+            if tally.seeds % block == 0 or tally.seeds == options.seeds:
                 yield tally.row()

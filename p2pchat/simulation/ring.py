@@ -16,7 +16,7 @@ from p2pchat.chord.ring import Ring
 from p2pchat.simulation.mesh import Mesh
 from p2pchat.simulation.network import Weather
 from p2pchat.simulation.papers import Papers
-from p2pchat.simulation.report import LoggedFailures
+from p2pchat.simulation.report import LoggedFailures, seeds
 from p2pchat.simulation.ringworld import MakeRing, RingWorld
 
 LEAST_NODES, MOST_NODES = 4, 9
@@ -157,11 +157,11 @@ def stormed(tally: Tally, seed: int, nodes: int, papers: Papers) -> Tally:
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """For each kind of run its sums, a few times on the way."""
     nodes, papers = max(LEAST_NODES, options.nodes or MOST_NODES), Papers("ring")
-    for system in ("perfect", "imperfect", "services"):
+    systems = ("perfect", "imperfect", "services")
+    for part, system in enumerate(systems):
         tally = Tally(system)
-        seeds = -(-options.seeds // SERVICES_EACH) if system == "services" else options.seeds
-        for number in range(1, seeds + 1):
-            seed = options.seed + number - 1
+        count = -(-options.seeds // SERVICES_EACH) if system == "services" else options.seeds
+        for seed in seeds(options, part, len(systems), count):
             tally = stormed(tally, seed, nodes, papers) if system == "services" else turned(tally, seed, nodes)
-            if number % -(-seeds // BLOCKS) == 0 or number == seeds:
+            if tally.seeds % -(-count // BLOCKS) == 0 or tally.seeds == count:
                 yield tally.row()

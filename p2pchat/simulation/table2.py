@@ -16,6 +16,7 @@ from p2pchat.chord.ring import SUCCESSORS
 from p2pchat.chord.routing import ALTERNATIVES, Step, closest_before, next_step
 from p2pchat.identifiers import Identifier, between, distance
 from p2pchat.simulation.circle import Circle, mean, point
+from p2pchat.simulation.report import seeds
 
 NODES = 1_000
 LIST = 20
@@ -87,9 +88,10 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "classic": Stricken.classic,
         "p2pchat": Stricken.ours,
     }
-    for share in options.rates or FRACTIONS:
+    shares = options.rates or FRACTIONS
+    for part, share in enumerate(shares):
         outcomes: dict[str, list[Outcome]] = {system: [] for system in systems}
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in seeds(options, part, len(shares)):
             random = Random(f"table2 {share} {seed}")
             ring = Stricken(options.nodes or NODES, share, random)
             queries = [(random.choice(ring.live.points), point(random)) for _ in range(options.lookups or LOOKUPS)]

@@ -16,6 +16,7 @@ from p2pchat.chord.lookup import Way
 from p2pchat.identifiers import Identifier
 from p2pchat.simulation.churn import Classic, Ours, System, Timetable
 from p2pchat.simulation.circle import Circle, mean, point
+from p2pchat.simulation.report import seeds
 
 NODES = 1_000
 RATES = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
@@ -102,10 +103,12 @@ class Trial:
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each system and rate; means over the seeds; failures per 10,000 lookups."""
     systems: tuple[tuple[str, Callable[[Circle, Timetable], System]], ...] = (("classic", Classic), ("p2pchat", Ours))
-    for rate in options.rates or RATES:
-        for name, make in systems:
+    rates = options.rates or RATES
+    for number, rate in enumerate(rates):
+        for which, (name, make) in enumerate(systems):
+            part, parts = number * len(systems) + which, len(rates) * len(systems)
             found: list[tuple[int, int, bool]] = []
-            for seed in range(options.seed, options.seed + options.seeds):
+            for seed in seeds(options, part, parts):
                 trial = Trial(make, options.nodes or NODES, rate, Random(f"table3 {name} {rate} {seed}"))
                 found += trial.run(options.lookups or LOOKUPS)
             yield {

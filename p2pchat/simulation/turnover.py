@@ -22,7 +22,7 @@ from p2pchat.identifiers import Identifier
 from p2pchat.simulation.circle import mean, point
 from p2pchat.simulation.mesh import Mesh, Node
 from p2pchat.simulation.papers import Papers
-from p2pchat.simulation.report import LoggedFailures
+from p2pchat.simulation.report import LoggedFailures, seeds
 
 NODES = 100
 STAYS_SECONDS = 3_600.0
@@ -155,10 +155,11 @@ def half(papers: Papers, seed: int, nodes: int, lookups: int) -> dict[str, Any]:
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for nodes that come and go, one for half of them dying; means over the seeds, sums of failed lookups."""
     nodes, lookups, papers = options.nodes or NODES, options.lookups or LOOKUPS, Papers("turnover")
-    for what in ("churn", "half"):
+    kinds = ("churn", "half")
+    for part, what in enumerate(kinds):
         with LoggedFailures() as logged:
             found = []
-            for seed in range(options.seed, options.seed + options.seeds):
+            for seed in seeds(options, part, len(kinds)):
                 if what == "churn":
                     found.append(Turnover(papers, seed, nodes, STAYS_SECONDS).run(lookups))
                 else:

@@ -9,7 +9,6 @@ from p2pchat.identifiers import BITS, CIRCLE, Identifier
 from p2pchat.simulation import load, paths, table2, table3
 from p2pchat.simulation.churn import Classic, Ours, Timetable
 from p2pchat.simulation.circle import Circle, mean
-from p2pchat.simulation.plot import drawing
 from p2pchat.simulation.table3 import Trial
 
 
@@ -18,7 +17,17 @@ def ids(*points: int) -> list[Identifier]:
 
 
 def options(**chosen: object) -> Namespace:
-    return Namespace(**{"nodes": None, "seeds": 1, "seed": 1, "lookups": None, "rates": None, **chosen})
+    return Namespace(
+        **{
+            "nodes": None,
+            "seeds": 1,
+            "seed": 1,
+            "lookups": None,
+            "rates": None,
+            "progress": lambda share: None,
+            **chosen,
+        }
+    )
 
 
 class CircleTests(SynchronousTestCase):
@@ -104,15 +113,3 @@ class ExperimentTests(SynchronousTestCase):
         times.after(1.0, seen.append, "first")
         times.run(lambda: len(seen) == 2)
         self.assertEqual((seen, times.now), (["first", "second"], 2.0))
-
-
-class DrawingTests(SynchronousTestCase):
-    def test_a_panel_for_each_column_and_a_line_for_each_system(self) -> None:
-        systems = ("classic", "p2pchat")
-        rows = [{"system": each, "p": p, "path": p + 1, "failed": 0} for each in systems for p in (0.1, 0.2)]
-        drawn = drawing(rows)
-        self.assertEqual(drawn.count("<polyline"), 4)
-        self.assertIn("path against p", drawn)
-
-    def test_nothing_to_draw(self) -> None:
-        self.assertTrue(drawing([]).startswith("<svg"))

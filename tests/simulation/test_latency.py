@@ -12,7 +12,7 @@ from p2pchat.simulation.paths import Settled
 
 class LatencyTests(SynchronousTestCase):
     def test_ours_asks_two_nodes_and_classic_more(self) -> None:
-        rows = list(latency.rows(Namespace(seed=1, seeds=1, nodes=200, lookups=200)))
+        rows = list(latency.rows(Namespace(seed=1, seeds=1, nodes=200, lookups=200, progress=id)))
         self.assertEqual([row["delays"] for row in rows[::2]], list(latency.DELAYS))
         for classic, ours in zip(rows[::2], rows[1::2], strict=True):
             self.assertEqual((classic["system"], ours["system"]), ("classic", "p2pchat"))

@@ -42,7 +42,8 @@ class ForgetsToNotify(Ring):
 
 class RingTests(SynchronousTestCase):
     def test_perfect_detection_breaks_nothing_and_all_heal(self) -> None:
-        rows = list(ring.rows(Namespace(seed=1, seeds=8, nodes=None)))
+        shares: list[float] = []
+        rows = list(ring.rows(Namespace(seed=1, seeds=8, nodes=None, progress=shares.append)))
         last = {row["system"]: row for row in rows}
         self.assertEqual(list(last), ["perfect", "imperfect", "services"])
         self.assertEqual((last["perfect"]["seeds"], last["perfect"]["violations"]), (8, 0))
@@ -50,6 +51,7 @@ class RingTests(SynchronousTestCase):
         self.assertGreater(last["imperfect"]["false"], 0)
         self.assertEqual([row["unhealed"] for row in last.values()], [0, 0, 0])
         self.assertLess(last["services"]["seconds"], 30.0)
+        self.assertEqual((shares, shares[-1]), (sorted(shares), 1.0))
 
     def test_one_seed_gives_one_storm(self) -> None:
         digests = []
