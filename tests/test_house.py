@@ -18,7 +18,7 @@ from p2pchat import errors
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    ("errors", "identifiers"),
+    ("errors", "identifiers", "counting"),
     ("settings",),
     ("twistd",),
     ("crypto",),

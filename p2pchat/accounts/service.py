@@ -52,6 +52,8 @@ class AccountsService:
         self._me, self._ring, self._replication, self._call = me, ring, replication, call
         self._push, self._clock = push, clock
         self._registrations, self._sessions = Registrations(), KnownSessions()
+        self.takeovers = 0
+        """Sessions that ended because somebody logged in elsewhere, through this gateway."""
         replication.on_changed.append(self._register_changed)
 
     # -- accounts
@@ -161,6 +163,7 @@ class AccountsService:
         self._sessions.put(point, record, self._clock.seconds())
         replaced = None if before[0] is None else SessionRecord.parse(before[0], self._ring)
         if replaced is not None and replaced.epoch < record.epoch:
+            self.takeovers += bool(replaced.node)
             for gateway in {self._me, replaced.node or self._me}:
                 Deferred.fromCoroutine(self._announce(gateway, user, session))
 

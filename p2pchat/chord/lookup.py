@@ -15,6 +15,7 @@ from p2pchat.chord.ring import Ring
 from p2pchat.chord.routing import ALTERNATIVES, Fingers, Step, closest_before, finger_target, next_step
 from p2pchat.chord.status import Found, Hop
 from p2pchat.chord.table import LIVE, NodeTable
+from p2pchat.counting import HOPS, SECONDS, Histogram
 from p2pchat.errors import LookupFailed, TryElsewhere
 from p2pchat.identifiers import CIRCLE, Arc, Identifier, distance, name
 
@@ -125,6 +126,8 @@ class Lookups:
     def __init__(self, ring: Ring, table: NodeTable, ask: AskStep, clock: IReactorTime, chance: Random) -> None:
         self._ring, self._table, self._ask, self._clock, self._chance = ring, table, ask, clock, chance
         self._fingers = Fingers(ring.me)
+        self.hops, self.seconds, self.failed = Histogram(HOPS), Histogram(SECONDS), 0
+        """Of the lookups that found somebody, and how many did not."""
 
     def next_step(self, point: Identifier, without: Sequence[Identifier] = ()) -> Step:
         """One step of a lookup over none of the nodes `without`; TryElsewhere if we are not on the ring."""
@@ -146,7 +149,14 @@ class Lookups:
         predecessor = self._ring.predecessor
         if predecessor is not None and self._lives(predecessor) and point in Arc(predecessor, self._ring.me):
             return Found(self._ring.me, ())
-        found = await walk(point, [self._ring.me], self._step_of, self._clock, self._ring.me)
+        began = self._clock.seconds()
+        try:
+            found = await walk(point, [self._ring.me], self._step_of, self._clock, self._ring.me)
+        except LookupFailed:
+            self.failed += 1
+            raise
+        self.hops.observe(len(found.hops))
+        self.seconds.observe(self._clock.seconds() - began)
         return Found(next((node for node in found.owners if self._lives(node)), found.owners[0]), found.hops)
 
     async def _step_of(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:

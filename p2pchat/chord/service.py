@@ -104,6 +104,7 @@ class ChordService(Service):
             self._upkeep.ask_step, self._upkeep.ask_view, self._joined, self._found,
         )  # fmt: skip
         self.expel, self.found = self._watch.expel, self._joining.begin_anew
+        self.upkeep, self.lookups = self._upkeep, self._lookups
         self._running: set[Deferred[Any]] = set()
         self._tick: IDelayedCall | None = None
         self._round: IDelayedCall | None = None

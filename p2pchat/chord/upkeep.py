@@ -15,6 +15,7 @@ from p2pchat.chord.ring import (
     Failed,
     Pended,
     Ring,
+    Stabilized,
     Tell,
     View,
 )
@@ -51,10 +52,18 @@ class Upkeep:
     ) -> None:
         self._ring, self._table, self._watch, self._spreading = ring, table, watch, spreading
         self._spawn, self._named, self._again, self._changed = spawn, named, again, changed
+        self.rounds = self.failures = 0
+        """Rounds of stabilization that were begun, and neighbours that did not answer in one."""
+        self.confirmed_at: float | None = None
+        """When a successor last said who stands around it, in seconds of the clock."""
 
     def feed(self, event: Event) -> None:
         """One step of the state machine, and all that follows from it."""
         before = (self._ring.predecessor, self._ring.successors)
+        self.rounds += isinstance(event, Stabilized)
+        self.failures += isinstance(event, Failed)
+        if isinstance(event, Answered):
+            self.confirmed_at = self._watch.clock.seconds()
         for action in self._ring.receive(event):
             self._carry_out(action)
         if (self._ring.predecessor, self._ring.successors) != before:

@@ -53,6 +53,7 @@ class Watch:
     ) -> None:
         self.detector = Detector()
         self._me, self._table, self._call, self._clock, self._chance = me, table, call, clock, chance
+        self.clock = clock
         self._changed, self._spawn = changed, spawn
         self._waiting: dict[Identifier, list[Deferred[NodeState]]] = {}  # of the probes under way
         self._queue: dict[Identifier, None] = {}

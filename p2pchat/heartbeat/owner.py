@@ -45,6 +45,8 @@ class PresenceOwner:
         self._table, self.last_seen = PresenceTable(), LastSeen()
         self._watchers: dict[Identifier, dict[Identifier, float]] = {}  # gateway, account, until
         self._changed: set[Identifier] = set()
+        self.fell_silent = 0
+        """How often an account's beats ended without a goodbye."""
 
     async def receive(self, gateway: Identifier, beats: Sequence[SignedBeat]) -> list[tuple[Identifier, Standing]]:
         """Take the beats that are genuine; what stands for each account, the replaced ones among them."""
@@ -91,7 +93,9 @@ class PresenceOwner:
 
     def turn(self) -> None:
         """Once a second or sooner: find who fell silent, tell who watches."""
-        self._changed.update(self._table.expire(self._clock.seconds()))
+        silent = self._table.expire(self._clock.seconds())
+        self.fell_silent += len(silent)
+        self._changed.update(silent)
         changed, self._changed = self._changed, set()
         if not changed:
             return

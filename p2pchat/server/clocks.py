@@ -37,6 +37,8 @@ class RingClock:
     ) -> None:
         self._clock, self._own, self._nodes, self._ask = clock, now, nodes, ask
         self.offset = 0.0
+        self.others, self.compared = 0.0, 0
+        """By how many seconds the median of the other nodes' clocks is ahead of ours, and how many were asked."""
         self._warned = False
         self._loop = LoopingCall(self.compare)
         self._loop.clock = clock
@@ -59,7 +61,8 @@ class RingClock:
         asked = [Deferred.fromCoroutine(self._offset(node)) for node in self._nodes()[:MAX_COMPARED]]
         offsets = [offset for each in asked if (offset := await each) is not None]
         self.offset = median([0.0, *offsets]) if offsets else 0.0
-        off = median(offsets) if offsets else 0.0
+        off = self.others = median(offsets) if offsets else 0.0
+        self.compared = len(offsets)
         if abs(off) <= WARN_SECONDS:
             self._warned = False
         elif not self._warned:

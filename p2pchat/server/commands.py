@@ -30,6 +30,7 @@ MAX_PAGE_USERS = 300
 MAX_KNOWN = 2_000
 MAX_RECORD_BYTES = 60_000
 MAX_META_BYTES = 512
+MAX_WHY_BYTES = 1_000
 
 _READING = (TryElsewhere, NoQuorum, Moving, Busy, InternalError, Misbehaved)
 STATUS = [
@@ -61,6 +62,21 @@ class AskClock(amp.Command):
     """What time is it at your place?  Milliseconds since 1970."""
 
     response = [(b"now", Natural())]
+    errors = on_wire(TryElsewhere, InternalError)
+
+
+class AskHealth(amp.Command):
+    """Are you ready, and if not, why?  Only on the socket of the node's own folder.
+
+    `ahead` is by how many milliseconds this machine's clock is ahead of (below 0: behind) the median of `compared`
+    other nodes' clocks.
+    """
+
+    response = [
+        (b"why", Text(MAX_WHY_BYTES)),
+        (b"ahead", Real()),
+        (b"compared", Natural()),
+    ]
     errors = on_wire(TryElsewhere, InternalError)
 
 

@@ -70,7 +70,7 @@ class Departure:
         end: Callable[[], None],
     ) -> None:
         self._chord, self._replication, self._call, self._clock, self._end = chord, replication, call, clock, end
-        self._is_over = False
+        self._is_over = self.begun = False
 
     async def drain(self) -> int:
         """Go on handing over; how many slots are left.  After the answer 0 the node ends.
@@ -84,6 +84,7 @@ class Departure:
                 "This is the last live node of its ring: nobody could take its records over. Start another node first,"
                 " or make a copy with `p2pchat ring backup`."
             )
+        self.begun = True
         left = await self._replication.drain()
         if self._chord.state is NodeState.READY:
             self._log.info("draining: {left} slots are handed over", left=left)

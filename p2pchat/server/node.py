@@ -31,7 +31,7 @@ from p2pchat.server.eviction import check, evicted
 from p2pchat.server.folder import DataFolder
 from p2pchat.server.formats import name_and_verifier
 from p2pchat.server.leaving import DrainedNodes
-from p2pchat.server.metrics import Metrics, site
+from p2pchat.server.monitoring import monitored
 from p2pchat.server.parts import Parts
 from p2pchat.server.place import Place
 from p2pchat.server.ports import Entrance, bound, dialable, listen
@@ -237,13 +237,10 @@ class NodeService(Service):
         """Start the services, lowest first."""
         for each in (parts.chord, parts.replication, parts.heartbeat):
             each.startService()
+        parts.lag.start()
         self._ports.append(await open_socket(self._reactor, folder.socket, parts.admin))
         if self._chosen["metrics"] is not None:
-            gauges: dict[str, Callable[[], float]] = {
-                "links": lambda: len(parts.links.peers()),
-                "agents": lambda: len(parts.attached),
-            }
-            page = site(Metrics(parts.rows.own, gauges), lambda: parts.chord.state is NodeState.READY)
+            page = monitored(parts, self._reactor.seconds)
             self._ports.append(listen(self._reactor, self._chosen["metrics"], page, "metrics"))
 
     async def _join(self, parts: Parts, admission: Admission) -> None:
@@ -352,6 +349,7 @@ class NodeService(Service):
         parts = self._parts
         if parts is not None:
             parts.clock.stop()
+            parts.lag.stop()
             if parts.chord.state is NodeState.READY:
                 await self._within(LEAVE_SECONDS, parts.chord.leave())
             await parts.links.quiet(FINISH_SECONDS)

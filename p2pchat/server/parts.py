@@ -21,9 +21,12 @@ from p2pchat.mailbox.service import MailboxService
 from p2pchat.replication.locator import ReplicationLocator
 from p2pchat.replication.service import ReplicationService, Settings
 from p2pchat.replication.slots import end_of, ending_in, slot_of
+from p2pchat.server.census import Census
 from p2pchat.server.clocks import RingClock
 from p2pchat.server.commands import AskClock
 from p2pchat.server.formats import formats
+from p2pchat.server.health import Health, HealthLocator
+from p2pchat.server.lag import Lag
 from p2pchat.server.locator import NodeStatusLocator, OperatorLocator
 from p2pchat.server.membership import Membership
 from p2pchat.server.place import Place
@@ -35,6 +38,7 @@ from p2pchat.wire.connection import Peer, Role
 from p2pchat.wire.dialer import Dialer
 from p2pchat.wire.hello import Greeting, Standing
 from p2pchat.wire.links import Links
+from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import clients_port_tls, member_tls
 
 SECRET_BYTES = 32
@@ -49,7 +53,7 @@ class Parts:
         self.me, self.ring = admission.identifier, admission.ring
         self.record, self._chance = place.record, place.chance
         self.slots = admission.description.slots
-        self.links = Links(clock)
+        self.links, self.tally, self.lag = Links(clock), Tally(), Lag(clock)
         self.clock = RingClock(clock, place.now, self.links.nodes, self._ask_clock)
         self.bulletins = Bulletins(clock, place.evictions)
         self._build_network(place)
@@ -78,8 +82,12 @@ class Parts:
         self.chord.on_change.append(self.heartbeat.ring_changed)
         self.rows = RingRows(self.chord, self.replication, self.call)
         self.users = Users(place.database, self.me, place.run_in_thread)
+        self.census = Census(place.database, self.me, place.run_in_thread)
+        self.health = Health(
+            lambda: self.chord.state, lambda: self.membership.departure.begun, place.disk, place.database.parent, clock
+        )
         self.operator = [OperatorLocator(self.rows, self.users), *self.membership.operator]
-        self.admin = [*self.operator, *self.membership.admin]
+        self.admin = [*self.operator, *self.membership.admin, HealthLocator(self.health, self.clock)]
         self._status = NodeStatusLocator(self.rows, place.now)
 
     def _build_network(self, place: Place) -> None:
@@ -93,6 +101,7 @@ class Parts:
             self.locators,
             place.evictions.evicts,
             self.bulletins.heard,
+            tally=self.tally,
         )
         self.agents_standing = replace(self.nodes_standing, tls=clients_port_tls(place.admission))
         self.call = Dialer(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -20,21 +20,22 @@ from zope.interface import implementer
 
 from p2pchat.crypto.certificates import Certificate
 from p2pchat.crypto.noderecord import NodeRecord
-from p2pchat.errors import Busy, InternalError, Misbehaved, P2PChatError, TryElsewhere
+from p2pchat.errors import Misbehaved, P2PChatError, TryElsewhere
 from p2pchat.identifiers import Identifier, name
+from p2pchat.wire import request
 from p2pchat.wire.boxes import BoxParser
-from p2pchat.wire.faults import MAX_ERROR_CHARACTERS, check_fits, error_of, read_answer, said
+from p2pchat.wire.faults import check_fits, error_of, read_answer, said
 from p2pchat.wire.limits import LIMITS, Limits
 from p2pchat.wire.locators import Locators
 from p2pchat.wire.outgoing import Outgoing
+from p2pchat.wire.serving import Serving
+from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import shown_chain
 
 CALL_SECONDS = 5.0
 """How long a call waits for its answer unless it says otherwise."""
 CLOSE_SECONDS = 5.0
 """How long the other end may take to say goodbye before we hang up."""
-MAX_LOGGED_FAULTS = 10
-"""Tracebacks that one connection can put into our log."""
 
 
 class Role(Enum):
@@ -93,6 +94,7 @@ class Link(amp.AMP):
         limits: what the connection may cost.
         handshake: the connection is cut unless `trust` was called within `limits.handshake_seconds`.
         secured: called once TLS stands and the other end's certificate can be read.
+        tally: counts the calls of all links that have it.
     """
 
     _log = Logger()
@@ -105,6 +107,7 @@ class Link(amp.AMP):
         limits: Limits = LIMITS,
         handshake: bool = False,
         secured: Callable[["Link"], None] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._answers = Locators(locators)
         super().__init__(locator=self._answers)
@@ -114,7 +117,8 @@ class Link(amp.AMP):
         self._clock, self._secured = clock, secured
         self._parser = BoxParser(limits.box_bytes, limits.box_keys)
         self._outgoing = Outgoing(limits, self._sendBoxCommand, self.gone)
-        self._running = self._silent = self._faults = self._unsent = 0
+        self._serving, self._tally = Serving(self, clock, limits, tally), tally
+        self._silent = self._unsent = 0
         self._open = False
         self._ending = False
         self._paused = False
@@ -183,7 +187,7 @@ class Link(amp.AMP):
     @property
     def idle(self) -> bool:
         """Whether no call is under way in either direction."""
-        return self._outgoing.idle and not self._running
+        return self._outgoing.idle and not self._serving.running
 
     def close(self) -> None:
         """Send what was written, then hang up."""
@@ -271,47 +275,11 @@ class Link(amp.AMP):
 
     def dispatchCommand(self, box: amp.AmpBox) -> "Deferred[amp.AmpBox]":
         """Answer one call, as soon as its responder is done; no more than `calls_in` at once."""
-        command = box[amp.COMMAND]
-        if command == KeepAlive.commandName:
+        if box[amp.COMMAND] == KeepAlive.commandName:
             empty: Deferred[amp.AmpBox] = Deferred()
             empty.callback(amp.AmpBox())
             return empty
-        if self._running >= self.limits.calls_in:
-            return fail(amp.RemoteAmpError(Busy.code, "Too many calls are under way on this connection."))
-        self._running += 1
-        served: Deferred[amp.AmpBox] = super().dispatchCommand(box)
-        if not served.called and self.limits.answer_seconds is not None:
-            limit = self._clock.callLater(self.limits.answer_seconds, served.cancel)
-            served.addBoth(self._in_time, limit)
-        served.addBoth(self._finished)
-        return served.addCallback(check_fits, self.limits).addErrback(self._undeclared, command)
-
-    def _in_time(self, result: Any, limit: IDelayedCall) -> Any:
-        if limit.active():
-            limit.cancel()
-        return result
-
-    def _finished(self, result: Any) -> Any:
-        self._running -= 1
-        return result
-
-    def _undeclared(self, failure: Failure, command: bytes) -> Failure:
-        """Make of each error one that leaves the connection open."""
-        error = failure.value
-        if isinstance(error, amp.RemoteAmpError):
-            code, said = error.errorCode, str(error.description)
-        elif isinstance(error, Misbehaved):
-            code, said = error.code, str(error)
-            self._log.warn("{link} sent a bad {command!r}: {error}", link=self, command=command, error=said)
-        elif isinstance(error, CancelledError):
-            code, said = InternalError.code, "The call took too long and was given up."
-            self._log.warn("{command!r} of {link} took too long", link=self, command=command)
-        else:
-            code, said = InternalError.code, "The node failed in a way that it did not foresee; its log has the cause."
-            self._faults += 1
-            if self._faults <= MAX_LOGGED_FAULTS:
-                self._log.failure("{command!r} of {link} failed", failure, link=self, command=command)
-        return Failure(amp.RemoteAmpError(code, said[:MAX_ERROR_CHARACTERS]))
+        return self._serving.serve(box, super().dispatchCommand)
 
     # -- what goes out
 
@@ -342,7 +310,14 @@ class Link(amp.AMP):
 
     def submit(self, command: type[amp.Command], box: amp.AmpBox) -> "Deferred[amp.AmpBox]":
         """Send a call or queue it; its answer, which may be cancelled.  Everyone else uses `call`."""
-        return self._outgoing.submit(command.commandName, box)
+        request.mark(box)
+        answer = self._outgoing.submit(command.commandName, box)
+        return answer if self._tally is None else answer.addBoth(self._heard, command.commandName)
+
+    def _heard(self, result: Any, command: bytes) -> Any:
+        if self._tally is not None:
+            self._tally.heard(command, result)
+        return result
 
     # -- keep-alive
 

@@ -25,6 +25,7 @@ from p2pchat.wire.hello import Standing, known_peer, say_hello
 from p2pchat.wire.limits import Limits
 from p2pchat.wire.links import Links
 from p2pchat.wire.locators import Locators
+from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import TLS, judge_member
 
 CONNECT_SECONDS = 3.0
@@ -34,14 +35,16 @@ Reach: TypeAlias = Callable[[Address], IStreamClientEndpoint]
 """A plain endpoint for an address; TLS is put on top here."""
 
 
-async def open_link(endpoint: IStreamClientEndpoint, tls: TLS, clock: IReactorTime, limits: Limits) -> Link:
+async def open_link(
+    endpoint: IStreamClientEndpoint, tls: TLS, clock: IReactorTime, limits: Limits, tally: Tally | None = None
+) -> Link:
     """Connect and finish TLS; the link is not trusted yet, and is cut if nobody trusts it in time.
 
     Raises:
         TryElsewhere: nobody answers there, or not with TLS.
     """
     secured: Deferred[None] = Deferred()
-    link = Link(clock, (), limits, handshake=True, secured=lambda _: secured.callback(None))
+    link = Link(clock, (), limits, handshake=True, secured=lambda _: secured.callback(None), tally=tally)
     factory = Factory()
     factory.noisy = False
     factory.buildProtocol = lambda addr: link  # type: ignore[method-assign]
@@ -72,7 +75,7 @@ async def dial_node(endpoint: IStreamClientEndpoint, standing: Standing, expecte
         NotAdmitted: it, or we, were evicted.
         Misbehaved: it proves nothing.
     """
-    link = await open_link(endpoint, standing.tls, standing.clock, standing.limits)
+    link = await open_link(endpoint, standing.tls, standing.clock, standing.limits, standing.tally)
     try:
         member = judge_member(link.chain, standing.ring, standing.now(), standing.evicted)
         if expected is not None and member.certificate.identifier != expected:

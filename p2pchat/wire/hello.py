@@ -16,6 +16,7 @@ from p2pchat.errors import Busy, Misbehaved, NotAdmitted, RingUnknown, TryElsewh
 from p2pchat.wire.arguments import Blob, Natural
 from p2pchat.wire.connection import Link, Peer, Role, call
 from p2pchat.wire.limits import LIMITS, Limits
+from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import TLS, Member
 
 PROTOCOL_VERSION = 1
@@ -71,6 +72,7 @@ class Standing:
         locators: who answers the calls of an accepted peer (an agent's takes the pushes of its node).
         evicted: whether the ring has evicted this certificate.
         heard: is told every greeting of an accepted peer.
+        tally: counts the calls on every connection.
     """
 
     clock: IReactorTime
@@ -82,6 +84,7 @@ class Standing:
     evicted: Callable[[Certificate], bool] = _nobody
     heard: Callable[[Peer, Greeting], None] = _nothing
     limits: Limits = LIMITS
+    tally: Tally | None = None
 
 
 class HelloLocator(amp.CommandLocator):

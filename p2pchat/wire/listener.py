@@ -76,7 +76,7 @@ class NodePort(Port):
 
     def accept(self) -> Link:
         """A link that answers HELLO and nothing else."""
-        link = Link(self._standing.clock, (), self._standing.limits, handshake=True)
+        link = Link(self._standing.clock, (), self._standing.limits, handshake=True, tally=self._standing.tally)
         link.serve([HelloLocator(self._ring, self._standing.greeting, lambda heard: self._welcome(link, heard))])
         return link
 

@@ -1,0 +1,70 @@
+"""Counts of the calls on all links of a program: how many of each command, how they ended, how long they took."""
+
+from collections import Counter
+from typing import Any
+
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from p2pchat.counting import SECONDS, Histogram
+
+DONE = "ok"
+MAX_COMMANDS = 200
+"""Names of commands that are told apart; nobody makes us remember more by inventing them."""
+
+
+class Tally:
+    """Numbers of calls; one for a whole program.
+
+    Attributes:
+        served: calls that others made, by command and outcome (`ok`, or an error's code in lower case).
+        seconds: how long we took to answer, by command.
+        sent, received: bytes of answers, by command: ours, and others' to us.
+        asked: calls that we made, by command and outcome.
+    """
+
+    def __init__(self) -> None:
+        self.served: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.sent: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
+        self.seconds: dict[str, Histogram] = {}
+
+    def answered(self, command: bytes, result: Any, seconds: float) -> None:
+        """We answered a call with this box or failure."""
+        name = self._name(command)
+        self.served[name, outcome(result)] += 1
+        self.seconds[name].observe(seconds)
+        self.sent[name] += size(result)
+
+    def heard(self, command: bytes, result: Any) -> None:
+        """A call of ours was answered so, or failed."""
+        name = self._name(command)
+        self.asked[name, outcome(result)] += 1
+        self.received[name] += size(result)
+
+    def _name(self, command: bytes) -> str:
+        name = command.decode("ascii", "replace")
+        if name not in self.seconds:
+            if len(self.seconds) >= MAX_COMMANDS:
+                name = "other"
+            self.seconds.setdefault(name, Histogram(SECONDS))
+        return name
+
+
+def outcome(result: Any) -> str:
+    """How a call ended, in one word."""
+    if not isinstance(result, Failure):
+        return DONE
+    error = result.value
+    if isinstance(error, amp.RemoteAmpError):
+        return str(error.errorCode, "ascii", "replace").lower()
+    code = getattr(error, "code", None)
+    return code.decode("ascii").lower() if isinstance(code, bytes) else "lost"
+
+
+def size(result: Any) -> int:
+    """Bytes of an answer's values and their names, as they travel; a refusal counts as nothing."""
+    if not isinstance(result, dict):
+        return 0
+    return sum(len(key) + len(value) + 4 for key, value in result.items() if not key.startswith(b"_"))
