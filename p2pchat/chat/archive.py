@@ -8,7 +8,11 @@ from p2pchat.chat.storage import Database
 
 MAX_LINES = 1000
 """Rows of one page."""
-COLUMNS = "chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place, row"
+COLUMNS = (
+    "chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place, row, coalesce((SELECT quoted"
+    " FROM replies WHERE replies.author = messages.author AND replies.id = messages.id), x'') AS reply_to"
+)
+"""A message as `Line` has it."""
 TRIGRAM = 3
 """Characters; shorter words are not in the index, and looked for one by one."""
 
@@ -35,6 +39,8 @@ class Archive:
         """Keep a line and say where it stands; None when this message of this author is here already."""
         with self._database.transaction() as connection:
             place = line.place or self._place(connection, line, now_ms)
+            if line.reply_to:
+                self.refer(line.author, line.id, line.reply_to)
             cursor = connection.execute(
                 "INSERT OR IGNORE INTO messages"
                 " (chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place)"
@@ -47,6 +53,16 @@ class Archive:
             if cursor.rowcount == 0:
                 return None
             return self._by_row(int(cursor.lastrowid or 0))
+
+    def refer(self, author: str, identifier: bytes, quoted: bytes) -> None:
+        """A message of this author, here already or not, answers another one; the first word about it holds."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (author, identifier, quoted))
+
+    def quoted(self, line: Line) -> Line | None:
+        """The message of the same chat that this one answers, where it is here."""
+        found = self.find(line.reply_to) if line.reply_to else None
+        return found if found is not None and found.chat == line.chat else None
 
     def _place(self, connection: sqlite3.Connection, line: Line, now_ms: int) -> int:
         (later,) = connection.execute(
@@ -113,6 +129,15 @@ class Archive:
                 (chat, upto.place if upto else None),
             ).fetchall()
         return [row[0] for row in rows]
+
+    def mark_unread(self, chat: str, since: Line | None) -> None:
+        """What came from a line on (or the last that came) is unread again."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET state = 'received' WHERE chat = ?1 AND author = chat AND state = 'read'"
+                " AND place >= coalesce(?2, (SELECT max(place) FROM messages WHERE chat = ?1 AND author = chat))",
+                (chat, since.place if since else None),
+            )
 
     def was_read(self, chat: str, author: str, identifier: bytes) -> None:
         """Another home of ours has shown it already."""

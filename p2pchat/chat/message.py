@@ -29,6 +29,7 @@ class Type(IntEnum):
     MISSING = 4
     DIAL = 5
     HANDOVER = 6
+    REPLY = 7
 
 
 class Mark(IntEnum):
@@ -72,6 +73,28 @@ class Receipt:
         return cls(Mark(body[0]), int.from_bytes(body[1:9], "big"), read_ids(body[9:]))
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The text `id` of the same author answers the message `quoted`; it goes before that text.
+
+    A message of its own, so that programs that know nothing of replies show the text all the same.  Whatever stands
+    behind the two ids is for later programs.
+    """
+
+    id: bytes
+    quoted: bytes
+
+    def to_bytes(self) -> bytes:
+        return self.id + self.quoted
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Self:
+        """Read a body; Misbehaved when it is none."""
+        if len(body) < 2 * ID_BYTES:
+            raise Misbehaved("a reply names no two messages")
+        return cls(body[:ID_BYTES], body[ID_BYTES : 2 * ID_BYTES])
+
+
 def write_ids(ids: list[bytes]) -> bytes:
     """The body of a MISSING message: the ids asked for."""
     return b"".join(ids)
@@ -86,7 +109,10 @@ def read_ids(body: bytes) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message as history keeps it.  `place` orders a chat: its arrival here, about milliseconds since 1970."""
+    """One message as history keeps it.  `place` orders a chat: its arrival here, about milliseconds since 1970.
+
+    `reply_to` is the id of the message that this one answers, or empty.
+    """
 
     chat: str
     author: str
@@ -100,6 +126,7 @@ class Line:
     copies: int = 0
     place: int = 0
     row: int = 0
+    reply_to: bytes = b""
 
 
 STATES = ("queued", "stored", "delivered", "read")

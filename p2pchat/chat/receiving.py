@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, KNOWN, REQUEST
 from p2pchat.chat.history import Display
-from p2pchat.chat.message import CAPABILITY_BYTES, MAX_TEXT_BYTES, Line, Mark, Receipt, Type, read_ids
+from p2pchat.chat.message import CAPABILITY_BYTES, MAX_TEXT_BYTES, Line, Mark, Receipt, Reply, Type, read_ids
 from p2pchat.chat.stores import Stores
 from p2pchat.crypto.opening import Opened
 from p2pchat.errors import Misbehaved
@@ -134,6 +134,9 @@ class Receiving:
             return
         elif message.type == Type.RECEIPT:
             self._take_receipt(message, after)
+        elif message.type == Type.REPLY:
+            reply = Reply.from_bytes(message.body)
+            self._stores.archive.refer(message.author, reply.id, reply.quoted)
         elif message.type == Type.CAPABILITY and len(message.body) == CAPABILITY_BYTES:
             # It comes before the first text, so from somebody who is not known yet.
             self._stores.contacts.meet(message.author, KNOWN)

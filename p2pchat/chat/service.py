@@ -17,6 +17,7 @@ from p2pchat.chat.message import (
     Line,
     Mark,
     Receipt,
+    Reply,
     Type,
     frame,
     reaches,
@@ -100,11 +101,13 @@ class ChatService(Service):
 
     # -- what we write
 
-    def send(self, contact: str, text: str) -> Line:
+    def send(self, contact: str, text: str, reply_to: bytes = b"") -> Line:
         """Put a text into the outbox; it is on disk when this returns, as `queued`.
 
+        Args:
+            reply_to: id of the message in this chat that it answers, if any.
         Raises:
-            UserError: it is too long or empty, or the contact is blocked.
+            UserError: it is too long or empty, the contact is blocked, or it answers something that is not here.
         """
         try:
             body = text.encode()
@@ -116,21 +119,29 @@ class ChatService(Service):
         known = self.stores.contacts.get(contact)
         if known is not None and known.standing == BLOCKED:
             raise UserError(f"{contact} is blocked. Unblock them first: p2pchat unblock {contact}")
+        answered = self.stores.archive.find(reply_to) if reply_to else None
+        if reply_to and (answered is None or answered.chat != contact):
+            raise UserError(f"The message that you answer is not in the chat with {contact}.")
         identifier, now = self._chance(ID_BYTES), self._now_ms()
         with self.stores.database.transaction():
             self.befriend(contact)
             seq, prev = self.stores.contacts.next_text(contact, self.epoch, identifier)
             line = self.stores.archive.add(
-                Line(contact, self.me, identifier, seq, prev, text, now, None, "queued"), now
+                Line(contact, self.me, identifier, seq, prev, text, now, None, "queued", reply_to=reply_to), now
             )
-            encoded = frame(identifier, seq, prev, Type.TEXT, now, body)
-            self.stores.outbox.add(contact, identifier, encoded, Type.TEXT)
+            self._queue_text(contact, frame(identifier, seq, prev, Type.TEXT, now, body), identifier, reply_to)
             self.stores.traces.add(identifier, now, "queued")
         if line is None:
             raise UserError("The message could not be kept; send it again.")
         self._audience.message_written(line)
         self.sending.wake(contact)
         return line
+
+    def _queue_text(self, contact: str, encoded: bytes, identifier: bytes, reply_to: bytes) -> None:
+        """A text, and before it what it answers."""
+        if reply_to:
+            self._queue(contact, Type.REPLY, Reply(identifier, reply_to).to_bytes())
+        self.stores.outbox.add(contact, identifier, encoded, Type.TEXT)
 
     def befriend(self, contact: str) -> None:
         """Writing to somebody makes a contact; they get our capability, which opens our addresses."""
@@ -265,7 +276,7 @@ class ChatService(Service):
         with self.stores.database.transaction():
             for line in lines:
                 encoded = frame(line.id, line.seq, line.prev, Type.TEXT, line.sent_ms, line.text.encode())
-                self.stores.outbox.add(line.chat, line.id, encoded, Type.TEXT)
+                self._queue_text(line.chat, encoded, line.id, line.reply_to)
                 self.stores.traces.add(line.id, self._now_ms(), why)
         if lines:
             self.sending.look()

@@ -89,6 +89,14 @@ STEPS = (
     ALTER TABLE messages ADD COLUMN envelope BLOB;  -- of our own: id of the envelope that was stored, 32 bytes
     CREATE INDEX messages_stored ON messages (row) WHERE state = 'stored';
     """,
+    """
+    CREATE TABLE replies (
+        author      TEXT NOT NULL,     -- canonical name of who wrote the reply
+        id          BLOB NOT NULL,     -- of the reply, which may still be under way
+        quoted      BLOB NOT NULL,     -- id of the message that it answers
+        PRIMARY KEY (author, id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
 

@@ -75,6 +75,7 @@ def add_chat(commands: Commands) -> None:
     send.add_argument("user", metavar="USER")
     send.add_argument("text", metavar="TEXT", help="the message; - reads standard input")
     states = ("queued", "stored", "delivered")
+    send.option(Setting("reply-to", "", "it answers the message ID of this chat", metavar="ID"))
     send.choice(Setting("wait", "stored", "return at this state (stored)", one_of(*states), metavar="STATE"), states)
     history = add(commands, "history", "chat:history", "print the messages with somebody, oldest first")
     history.add_argument("user", metavar="USER")

@@ -11,7 +11,7 @@ from twisted.protocols import amp
 
 from p2pchat.cli.account import text
 from p2pchat.cli.control import Agent, with_agent
-from p2pchat.cli.show import MARKS, Row, UsageError, cell, emit, json_line, message_line, pairs, printable, warn
+from p2pchat.cli.show import MARKS, Row, UsageError, cell, emit, json_line, message_line, pairs, preview, warn
 from p2pchat.client import commands
 from p2pchat.errors import TryElsewhere, UserError
 
@@ -29,7 +29,8 @@ def send(options: argparse.Namespace) -> int:
         raise UserError(f"A message holds {commands.MAX_TEXT_BYTES // 1024} KiB at most; send it in parts.")
 
     async def act(agent: Agent) -> int:
-        answer = await agent.ask(commands.Send, to=text(options.user), text=message, wait=options.wait)
+        answered = {"reply_to": text(options.reply_to)} if options.reply_to else {}
+        answer = await agent.ask(commands.Send, to=text(options.user), text=message, wait=options.wait, **answered)
         sent: Row = answer["sent"]
         if options.json:
             json_line(sent)
@@ -97,14 +98,6 @@ async def every_row(agent: Agent, command: type[amp.Command], name: str) -> Any:
             yield row
         skip += len(answer[name])
         more = answer["more"] and bool(answer[name])
-
-
-def preview(message: Row | None, width: int = 50) -> str:
-    """The beginning of a message on one line."""
-    if message is None:
-        return "-"
-    body = printable(str(message.get("text", "")))
-    return body if len(body) <= width else body[: width - 1] + "…"
 
 
 class Follower(amp.CommandLocator):

@@ -99,7 +99,17 @@ def message_line(message: Row) -> str:
     mark = MARKS.get(str(message.get("state")), "?")
     lines = str(message.get("text", "")).split("\n")
     text = "\n    ".join(printable(line) for line in lines)
-    return f"{at} {mark:<2} {printable(str(message.get('from')))}: {text}"
+    quoted = message.get("quoted")
+    answers = f"(to {cell(quoted['from'])}: {preview(quoted)}) " if quoted else ""
+    return f"{at} {mark:<2} {printable(str(message.get('from')))}: {answers}{text}"
+
+
+def preview(message: Row | None, width: int = 50) -> str:
+    """The beginning of a message on one line."""
+    if message is None:
+        return "-"
+    body = cell(str(message.get("text", "")))
+    return body if len(body) <= width else body[: width - 1] + "…"
 
 
 def warn(text: str) -> None:

@@ -235,10 +235,13 @@ class Agent(MultiService):
     def message_shown(self, line: Line) -> None:
         contact = self.opened.contacts.get(line.chat)
         request = contact is not None and contact.standing != CONTACT
-        self.followers.tell({"event": "message", **rows.message_row(line, self.me, request), "chat": line.chat})
+        self.followers.tell({"event": "message", **self._row(line, request), "chat": line.chat})
 
     def message_written(self, line: Line) -> None:
-        self.followers.tell({"event": "sent", **rows.message_row(line, self.me), "chat": line.chat})
+        self.followers.tell({"event": "sent", **self._row(line), "chat": line.chat})
+
+    def _row(self, line: Line, request: bool = False) -> JSONObject:
+        return rows.message_row(line, self.me, request, self.opened.archive.quoted(line))
 
     def message_changed(self, line: Line) -> None:
         self.followers.tell({"event": "receipt", **rows.sent_row(line)})

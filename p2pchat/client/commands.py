@@ -6,7 +6,8 @@ Rows are JSON objects exactly as the contract prints them (DESIGN.md 7), so that
 * account    `{"user","fingerprint","ring","node"}` and, once, `"recovery_key"`
 * session    `{"user","state","epoch","node","handover":{"state","messages","total"}}`; a replaced one also has
              `"replaced":{"epoch","at","node"}` (times ISO 8601 UTC; what is not known is null)
-* message    `{"id","from","to","text","sent_at","received_at","state","copies"}`; a stranger's also `"request": true`
+* message    `{"id","from","to","text","sent_at","received_at","state","copies"}`; a stranger's also `"request": true`,
+             a reply also `"reply_to"`, an id, and where that message is here `"quoted":{"from","text"}`, its beginning
 * sent       `{"id","to","state","copies"}`
 * chat       `{"user","unread","last": message or null}` and, where there is one, `"draft"` and `"request": true`
 * person     `{"user","presence","last_seen","fingerprint","verified"}`; in `contacts` also `"blocked": true`,
@@ -187,10 +188,17 @@ class Session(amp.Command):
 class Send(amp.Command):
     """Send a text; the answer comes as soon as `wait` (one of WAITS) is reached, or when the time is over.
 
+    `reply_to` is the id of the message in this chat that the text answers.
     `status` is the exit status: 0 when `wait` is reached, else that of the reason, which `reason` says in one line.
     """
 
-    arguments = [(b"to", amp.Unicode()), (b"text", amp.Unicode()), (b"wait", amp.Unicode(optional=True)), TIMEOUT]
+    arguments = [
+        (b"to", amp.Unicode()),
+        (b"text", amp.Unicode()),
+        (b"wait", amp.Unicode(optional=True)),
+        TIMEOUT,
+        (b"reply_to", amp.Unicode(optional=True)),
+    ]
     response = [(b"sent", Row()), (b"status", amp.Integer()), (b"reason", amp.Unicode())]
     errors = ERRORS
 
@@ -217,6 +225,13 @@ class History(amp.Command):
 
 class MarkRead(amp.Command):
     """The person has seen all of the chat with `user` up to message `id` (all, when it is absent)."""
+
+    arguments = [(b"user", amp.Unicode()), (b"id", amp.Unicode(optional=True))]
+    errors = ERRORS
+
+
+class MarkUnread(amp.Command):
+    """What came from `user` since message `id` (the last one, when it is absent) counts as not seen yet."""
 
     arguments = [(b"user", amp.Unicode()), (b"id", amp.Unicode(optional=True))]
     errors = ERRORS

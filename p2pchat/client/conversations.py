@@ -36,7 +36,9 @@ class Conversations:
 
     # -- writing
 
-    async def send(self, user: str, text: str, wait: str, timeout: float) -> tuple[JSONObject, int, str]:
+    async def send(
+        self, user: str, text: str, wait: str, timeout: float, reply_to: str | None = None
+    ) -> tuple[JSONObject, int, str]:
         """Send and wait; the row, the exit status and its reason.
 
         Raises:
@@ -45,8 +47,9 @@ class Conversations:
         agent, name = self._agent, canonical_user(user)
         if wait not in WAITS:
             raise UserError(f"One can wait for {', '.join(WAITS)}, not for {wait!r}.")
+        answered = self._line(reply_to).id if reply_to else b""
         active, begun = agent.writing, agent.around.clock.seconds()
-        line = await self._write(active, name, text, min(timeout, LOOK_UP_SECONDS))
+        line = await self._write(active, name, text, answered, min(timeout, LOOK_UP_SECONDS))
         try:
             line = await active.chat.wait(line, wait, max(0.05, begun + timeout - agent.around.clock.seconds()))
         except TimedOut as error:
@@ -56,20 +59,20 @@ class Conversations:
             return rows.sent_row(line), 1, self._why_failed(line)
         return rows.sent_row(line), 0, ""
 
-    async def _write(self, active: ActiveSession, name: str, text: str, timeout: float) -> Line:
+    async def _write(self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float) -> Line:
         """Into the outbox, in the order of the calls, also while the first one still waits for the ring."""
         lock = self._writing.setdefault(name, DeferredLock())
         try:
-            line = await lock.run(self._write_next, active, name, text, timeout)
+            line = await lock.run(self._write_next, active, name, text, reply_to, timeout)
         finally:
             if not lock.waiting and not lock.locked:
                 self._writing.pop(name, None)
         self._people.watch_later(name)
         return line
 
-    async def _write_next(self, active: ActiveSession, name: str, text: str, timeout: float) -> Line:
+    async def _write_next(self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float) -> Line:
         await self._look_up(name, timeout)
-        return active.chat.send(name, text)
+        return active.chat.send(name, text, reply_to)
 
     async def _look_up(self, name: str, timeout: float) -> None:
         """Whoever is written to for the first time must exist, as far as the ring can tell now."""
@@ -136,7 +139,8 @@ class Conversations:
             read = {each.id for each in page if each.author != agent.me}
             page = [replace(each, state="read") if each.id in read else each for each in page]
         more = len(page) < wanted and (count < len(lines) or len(lines) in (MAX_LINES, MAX_PAGE_ROWS))
-        return [rows.message_row(each, agent.me, request) for each in page], more
+        shown_rows = [rows.message_row(each, agent.me, request, stores.archive.quoted(each)) for each in page]
+        return shown_rows, more
 
     def mark_read(self, user: str, identifier: str | None) -> None:
         """All of a chat up to a message was seen; a session tells the author, an old home only remembers."""
@@ -146,6 +150,12 @@ class Conversations:
             agent.active.chat.mark_read(name, upto)
         else:
             agent.opened.archive.mark_read(name, upto)
+
+    def mark_unread(self, user: str, identifier: str | None) -> None:
+        """What came since a message, or the last that came, counts as not seen; the author is not told."""
+        name = canonical_user(user)
+        since = self._line(identifier) if identifier else None
+        self._agent.opened.archive.mark_unread(name, since)
 
     def chats(self, skip: int) -> tuple[list[JSONObject], bool]:
         """A page of all chats, the latest first."""
@@ -175,7 +185,8 @@ class Conversations:
         """A message and what was done for it."""
         agent, line = self._agent, self._line(identifier)
         steps = agent.opened.traces.steps(line.id)
-        return rows.message_row(line, agent.me), [{"at": rows.iso(at), **step} for at, step in steps]
+        row = rows.message_row(line, agent.me, quoted=agent.opened.archive.quoted(line))
+        return row, [{"at": rows.iso(at), **step} for at, step in steps]
 
     def _line(self, identifier: str) -> Line:
         """The message with this id (32 hex digits); UserError when there is none."""

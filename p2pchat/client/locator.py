@@ -70,8 +70,15 @@ class ControlLocator(amp.CommandLocator):
         return {"session": self._agent.session_row()}
 
     @commands.Send.responder
-    async def send(self, to: str, text: str, wait: str | None = None, timeout: float | None = None) -> JSONObject:
-        sent, status, reason = await self._conversations.send(to, text, wait or "stored", _seconds(timeout))
+    async def send(
+        self,
+        to: str,
+        text: str,
+        wait: str | None = None,
+        timeout: float | None = None,
+        reply_to: str | None = None,
+    ) -> JSONObject:
+        sent, status, reason = await self._conversations.send(to, text, wait or "stored", _seconds(timeout), reply_to)
         return {"sent": sent, "status": status, "reason": reason}
 
     @commands.History.responder
@@ -90,6 +97,11 @@ class ControlLocator(amp.CommandLocator):
     @commands.MarkRead.responder
     def mark_read(self, user: str, id: str | None = None) -> JSONObject:  # noqa: A002
         self._conversations.mark_read(user, id)
+        return {}
+
+    @commands.MarkUnread.responder
+    def mark_unread(self, user: str, id: str | None = None) -> JSONObject:  # noqa: A002
+        self._conversations.mark_unread(user, id)
         return {}
 
     @commands.Chats.responder

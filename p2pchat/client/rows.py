@@ -23,8 +23,11 @@ def milliseconds(text: str | None) -> int | None:
     return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def message_row(line: Line, me: str, request: bool = False) -> JSONObject:
-    """A message in the history of `me`; `request` marks what a stranger wrote."""
+MAX_QUOTED_CHARACTERS = 200
+
+
+def message_row(line: Line, me: str, request: bool = False, quoted: Line | None = None) -> JSONObject:
+    """A message in the history of `me`; `request` marks what a stranger wrote, `quoted` is what it answers."""
     incoming = line.author != me
     row: JSONObject = {
         "id": line.id.hex(),
@@ -38,6 +41,10 @@ def message_row(line: Line, me: str, request: bool = False) -> JSONObject:
     }
     if request and incoming:
         row["request"] = True
+    if line.reply_to:
+        row["reply_to"] = line.reply_to.hex()
+    if quoted is not None:
+        row["quoted"] = {"from": quoted.author, "text": quoted.text[:MAX_QUOTED_CHARACTERS]}
     return row
 
 
@@ -75,16 +82,17 @@ def imported(row: JSONObject, me: str, unsent: bool = False) -> Line:
     """
     try:
         identifier, prev, state = bytes.fromhex(row["id"]), bytes.fromhex(row.get("prev", "")), row["state"]
+        reply_to = bytes.fromhex(row.get("reply_to", ""))
         sent, text = milliseconds(row["sent_at"]), row["text"]
         received = milliseconds(row.get("received_at"))
         chat = row.get("chat") or (row["to"] if row["from"] == me else row["from"])
         if (
             len(identifier) != ID_BYTES
-            or len(prev) not in (0, ID_BYTES)
+            or not {len(prev), len(reply_to)} <= {0, ID_BYTES}
             or state not in STATES_OF_LINES
             or sent is None
         ):
-            raise ValueError("id, prev, state or sent_at")
+            raise ValueError("id, prev, reply_to, state or sent_at")
         if len(text.encode()) > MAX_TEXT_BYTES:
             raise ValueError("the text is too long")
         place = int(row.get("order") or received or sent)
@@ -97,7 +105,10 @@ def imported(row: JSONObject, me: str, unsent: bool = False) -> Line:
             f"A line of the file is no exported message ({error}); nothing of its page was imported."
         ) from None
     state = "failed" if state == "queued" and not unsent else state
-    return Line(str(chat), author, identifier, counts[0], prev, text, sent, received, state, counts[1], place)
+    return Line(
+        *(str(chat), author, identifier, counts[0], prev, text, sent, received, state, counts[1], place),
+        reply_to=reply_to,
+    )
 
 
 def page_length(sizes: list[int]) -> int:

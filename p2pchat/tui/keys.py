@@ -28,6 +28,8 @@ CHAT = (
     Binding("bottom", ("meta end",), "go to the newest message"),
     Binding("search", ("ctrl s",), "search in this chat"),
     Binding("past", ("ctrl r",), "search what you typed before"),
+    Binding("reply", ("meta r",), "answer the message in view; again: the one above"),
+    Binding("unread", ("meta v",), "count the message in view as unread, and all below"),
     Binding("copy", ("meta c",), "copy the last message in view"),
     Binding("list", ("f2",), "show or hide the list of chats"),
     Binding("person", ("f3",), "who this is: presence and fingerprint"),

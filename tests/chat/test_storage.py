@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, REQUEST, ContactStore
-from p2pchat.chat.message import Mark, Receipt, read_ids, sequence
+from p2pchat.chat.message import Mark, Receipt, Reply, read_ids, sequence
 from p2pchat.chat.storage import STEPS, Database, Settings
 from p2pchat.chat.trace import MAX_STEPS, TraceStore
 from p2pchat.errors import Damaged, Misbehaved
@@ -118,6 +118,11 @@ class ReceiptTests(SynchronousTestCase):
     def test_receipts_survive_their_body(self) -> None:
         receipt = Receipt(Mark.READ, 7, (b"a" * 16, b"b" * 16))
         self.assertEqual(Receipt.from_bytes(receipt.to_bytes()), receipt)
+
+    def test_a_reply_of_a_later_program_is_understood_as_far_as_we_know_it(self) -> None:
+        reply = Reply(b"i" * 16, b"q" * 16)
+        self.assertEqual(Reply.from_bytes(reply.to_bytes() + b"something new"), reply)
+        self.assertRaises(Misbehaved, Reply.from_bytes, b"i" * 31)
 
     def test_nonsense_is_misbehaviour(self) -> None:
         for body in (b"", b"\1", b"\x09" + bytes(8), b"\1" + bytes(8) + b"short"):

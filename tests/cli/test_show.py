@@ -8,7 +8,6 @@ from collections.abc import Callable
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.cli import show
-from p2pchat.cli.chat import preview
 
 
 def printed(function: Callable[..., None], *arguments: object) -> str:
@@ -51,9 +50,14 @@ class ShowTests(SynchronousTestCase):
         )
         self.assertEqual(line, "2026-11-29 10:00 ✓✓ ana: one\n    two")
 
+    def test_a_reply_names_what_it_answers_on_one_line(self) -> None:
+        quoted = {"from": "bob", "text": "first\nsecond\x1b[2J"}
+        line = show.message_line({"from": "ana", "text": "yes", "state": "read", "sent_at": "", "quoted": quoted})
+        self.assertTrue(line.endswith("ana: (to bob: first second[2J) yes"), line)
+
     def test_a_preview_is_cut(self) -> None:
-        self.assertEqual(preview({"text": "x" * 60}), "x" * 49 + "…")
-        self.assertEqual(preview(None), "-")
+        self.assertEqual(show.preview({"text": "x" * 60}), "x" * 49 + "…")
+        self.assertEqual(show.preview(None), "-")
 
     def test_pairs_leave_out_what_is_not_known(self) -> None:
         self.assertEqual(printed(show.pairs, {"user": "ana", "last_seen": None}, ("user", "last_seen")), "user  ana\n")

@@ -74,8 +74,8 @@ class AgentCase(SynchronousTestCase):
     def refused(self, coroutine: Any, *errors: type[Exception]) -> str:
         return str(self.failureResultOf(Deferred.fromCoroutine(coroutine), *errors).value)
 
-    def send(self, person: Person, to: str, text: str, wait: str = "queued") -> dict[str, Any]:
-        row, status, reason = self.done(person.talk.send(to, text, wait, 5.0))
+    def send(self, person: Person, to: str, text: str, wait: str = "queued", reply_to: str = "") -> dict[str, Any]:
+        row, status, reason = self.done(person.talk.send(to, text, wait, 5.0, reply_to))
         self.assertEqual((status, reason), (0, ""))
         return dict(row)
 

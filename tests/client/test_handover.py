@@ -41,12 +41,17 @@ class HandOverTests(AgentCase):
         self.done(self.alice.people.verify("bob", True, 5.0))
         self.alice.talk.set_draft("bob", "half a sent")
         self.alice.talk.mark_read("bob", None)
+        asked = self.alice.talk.history("bob", 1, None, None, False)[0][0]
+        self.send(self.alice, "bob", "~ a reply", reply_to=asked["id"])
+        self.pass_time(2.0)
+        texts.append("~ a reply")
         new = self.move()
         self.pass_time(10.0)
         self.assertEqual(sorted(new.texts("bob")), texts)
         self.assertEqual(new.texts("bob"), self.alice.texts("bob"))
-        self.assertEqual(self.progress(new), {"state": "done", "messages": 40, "total": 40})
-        self.assertEqual(self.progress(self.alice), {"state": "done", "messages": 40, "total": 40})
+        self.assertEqual(new.talk.history("bob", 1, None, None, False)[0][0]["quoted"]["text"], asked["text"])
+        self.assertEqual(self.progress(new), {"state": "done", "messages": 41, "total": 41})
+        self.assertEqual(self.progress(self.alice), {"state": "done", "messages": 41, "total": 41})
         (person,) = new.people.contacts(0)[0]
         self.assertTrue(person["verified"] and person["contact"])
         (chat,) = new.talk.chats(0)[0]

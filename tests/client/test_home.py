@@ -87,7 +87,8 @@ class RowTests(SynchronousTestCase):
 
     def test_export_and_import_are_inverse(self) -> None:
         mine = replace(LINE, author="alice", state="stored", copies=5)
-        for line in (LINE, mine):
+        reply = replace(LINE, reply_to=b"q" * 16)
+        for line in (LINE, mine, reply):
             self.assertEqual(replace(rows.imported(rows.export_row(line, "alice"), "alice"), row=1), line)
 
     def test_nonsense_is_refused(self) -> None:
@@ -97,6 +98,7 @@ class RowTests(SynchronousTestCase):
             good | {"id": "zz"},
             good | {"sent_at": "yesterday"},
             good | {"text": 5},
+            good | {"reply_to": "beef"},
             good | {"state": "gone"},
             good | {"order": 1 << 70},
             good | {"text": "x" * 50_000},

@@ -32,13 +32,15 @@ class Actions:
             "scrolled": lambda _: self._screen.scrolled(),
             "search": lambda _: self.search(),
             "past": lambda _: self._past(),
+            "reply": lambda _: self._reply(),
+            "unread": lambda _: self._screen.run(self._count_unread()),
             "copy": lambda _: self._copy(),
             "switch": lambda _: self._switch(),
             "help": lambda _: self._screen.help(),
             "person": lambda _: self._screen.run(self._screen.slash("status", "")),
             "list": lambda _: self._change(list_shown=not self._screen.model.list_shown),
             "bare": lambda _: self._change(bare=not self._screen.model.bare),
-            "close": lambda _: self._change(bare=False),
+            "close": lambda _: self._change(bare=False, reply=None),
         }
 
     def pressed(self, action: str, key: str) -> None:
@@ -81,6 +83,27 @@ class Actions:
     def _chosen(self, typed: str, otherwise: str) -> None:
         self._screen.close()
         self._screen.run(self._opening.open_one_of(typed, otherwise) if otherwise else self._screen.open(typed))
+
+    def _reply(self) -> None:
+        """The next message answers the one in view; pressed again, the one before that."""
+        messages, before = self._screen.view.messages, self._screen.model.reply
+        line = messages.line if before is None else messages.above(before)
+        if line is not None:
+            self._change(reply=line)
+
+    async def _count_unread(self) -> None:
+        """Somebody else's message in view and all below it count as unread until the chat is opened anew."""
+        screen, opened = self._screen, self._screen.model.open
+        line = screen.view.messages.theirs
+        if opened is None or line is None:
+            self._change(hint="there is nothing of theirs that could be unread")
+            return
+        await screen.link.ask(commands.MarkUnread, user=opened.user, id=line.id)
+        now = screen.model.open
+        if now is not None and now.user == opened.user:
+            kept = replace(now, first_unread=line.id, unread_kept=True)
+            self._change(open=kept, hint=f"unread from: {one_line(line.text, 40)}")
+        await screen.refresh()
 
     def _copy(self) -> None:
         line = self._screen.view.messages.line

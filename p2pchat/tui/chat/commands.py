@@ -16,6 +16,8 @@ class Slash:
 COMMANDS = (
     Slash(("help",), "[COMMAND]", "this list"),
     Slash(("msg", "query"), "USER [TEXT]", "open a chat, and send TEXT if given"),
+    Slash(("reply",), "[TEXT]", "answer the message in view, with TEXT at once"),
+    Slash(("unread",), "", "count the message in view and all below as unread"),
     Slash(("add", "accept"), "[USER]", "make a contact, or accept a request"),
     Slash(("block",), "[USER]", "take no more messages from somebody"),
     Slash(("unblock",), "[USER]", "take messages again"),

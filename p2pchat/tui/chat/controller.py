@@ -199,8 +199,15 @@ class Controller:
 
     async def _send_here(self, user: str, text: str) -> None:
         """Send to the open chat, and look at its end again."""
+        answered = self.model.reply
+        self.show(replace(self.model, reply=None))
         self.view.messages.to_end()
-        await self.send(user, text)
+        try:
+            await self.send(user, text, answered.id if answered else "")
+        except P2PChatError:
+            if self.model.open is not None and self.model.open.user == user:
+                self.show(replace(self.model, reply=self.model.reply or answered))
+            raise
         await self._opening.to_newest()
 
     def _complete(self, typed: str) -> list[str]:
@@ -211,10 +218,13 @@ class Controller:
         self._opening.keep_draft()
         self._left(None)
 
-    async def send(self, user: str, text: str) -> None:
+    async def send(self, user: str, text: str, reply_to: str = "") -> None:
         """Send a text; it appears as soon as it is on the agent's disk, its state follows by events."""
+        answered = {"reply_to": reply_to} if reply_to else {}
         try:
-            answer = await self.link.ask(commands.Send, to=user, text=text, wait="queued", timeout=SEND_SECONDS)
+            answer = await self.link.ask(
+                commands.Send, to=user, text=text, wait="queued", timeout=SEND_SECONDS, **answered
+            )
         except P2PChatError:
             if not self.view.compose.edit_text and self.model.open is not None and self.model.open.user == user:
                 self.view.compose.put(text)

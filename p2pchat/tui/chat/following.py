@@ -83,7 +83,10 @@ class Following:
         """Whether the person can see a new message of the open chat."""
         screen, opened = self._screen, self._screen.model.open
         return (
-            opened is not None and not opened.cut and screen.view.messages.at_end and screen.screen.focused is not False
+            opened is not None
+            and not (opened.cut or opened.unread_kept)
+            and screen.view.messages.at_end
+            and screen.screen.focused is not False
         )
 
     def happened(self, event: Mapping[str, Any]) -> None:

@@ -123,6 +123,20 @@ class Messages(urwid.ListBox[int]):
         upto = [item for item in self._rows.items[: self._rows.focus + 1] if isinstance(item, Line)]
         return upto[-1] if upto else None
 
+    @property
+    def theirs(self) -> Line | None:
+        """The last message of somebody else up to the one that one looks at."""
+        line = self.line
+        while line is not None and line.mine:
+            line = self.above(line)
+        return line
+
+    def above(self, line: Line) -> Line | None:
+        """The message before one that is loaded."""
+        lines = [item for item in self._rows.items if isinstance(item, Line)]
+        place = next((place for place, each in enumerate(lines) if each.id == line.id), 0)
+        return lines[place - 1] if place else None
+
     def look_for(self, key: object) -> None:
         """Put the item with this key at the top, now or as soon as it is shown."""
         self.at_end = False

@@ -22,6 +22,8 @@ class Line:
     state: str
     copies: int
     mine: bool
+    reply_to: str = ""  # id of the message that it answers
+    quoted: tuple[str, str] | None = None  # its author and its beginning, where it is here
     moment: datetime | None = field(init=False, compare=False)
     """When it was sent, in the terminal's own time zone."""
 
@@ -31,6 +33,7 @@ class Line:
     @classmethod
     def of(cls, row: Row, me: str) -> Self:
         """From a message as the agent gives it."""
+        quoted = row.get("quoted")
         return cls(
             id=str(row["id"]),
             author=str(row.get("from", "")),
@@ -39,6 +42,8 @@ class Line:
             state=str(row.get("state", "")),
             copies=int(row.get("copies") or 0),
             mine=row.get("from") == me,
+            reply_to=str(row.get("reply_to") or ""),
+            quoted=(str(quoted.get("from")), str(quoted.get("text"))) if quoted else None,
         )
 
 
@@ -107,6 +112,7 @@ class Conversation:
     more: bool = False
     cut: bool = False  # the newest messages are not loaded: one has gone far up, or looks at something found
     below: int = 0  # messages that came while they are not loaded
+    unread_kept: bool = False  # the person wants it to count as unread, though they see it
 
     def added(self, line: Line) -> "Conversation":
         """With `line` at the end; or where it stands already; or, late, before what its author wrote after it."""
@@ -207,6 +213,7 @@ class Model:
     list_shown: bool = True
     bare: bool = False  # nothing but the messages
     wanted: int = 0  # copies that the ring keeps of a message, as far as we saw
+    reply: Line | None = None  # what the next message answers
     hint: str = ""  # shown in the status line until the next key
 
     def listed(self, chats: tuple[Chat, ...]) -> "Model":

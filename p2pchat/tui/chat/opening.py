@@ -63,7 +63,9 @@ class Opening:
         first = theirs[-unread] if 0 < unread <= len(theirs) else None
         if first is None and again and opened is not None and opened.user == user:
             first = opened.first_unread
-        screen.show(replace(screen.model, open=Conversation(user, lines, first, _more(answer, limit))))
+        reply = screen.model.reply if opened is not None and opened.user == user else None
+        shown = Conversation(user, lines, first, _more(answer, limit))
+        screen.show(replace(screen.model, open=shown, reply=reply))
         stored = [each.id for each in lines if each.mine and each.state == "stored"]
         if stored and not screen.model.wanted:
             await self.ask_wanted(stored[-1])

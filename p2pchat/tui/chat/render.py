@@ -34,6 +34,10 @@ Item: TypeAlias = Line | Notice | Mark
 STATES = {"queued": "…", "stored": "◔", "delivered": "✓", "read": "✓✓", "failed": "!"}
 """A sign for each state; its word stands behind it."""
 
+REPLY = "↪"
+MAX_QUOTE_CHARACTERS = 45
+"""Of the message that is answered: one row at 80 columns beside the list of chats."""
+
 DRAFT = "✎"
 PRESENCES = {"online": "●", "offline": "○", "unknown": "?"}
 
@@ -76,7 +80,25 @@ def body(item: Item, wanted: int = 0) -> Markup:
         return (item.attribute, item.text)
     if isinstance(item, Notice):
         return ("failed" if item.failed else "notice", f"* {harmless(item.text)}")
-    return [("text", harmless(item.text)), *state(item, wanted)]
+    return [*quote(item), ("text", harmless(item.text)), *state(item, wanted)]
+
+
+def quote(shown: Line) -> list[Markup]:
+    """The beginning of the message that this one answers, on a row of its own."""
+    if not shown.reply_to:
+        return []
+    if shown.quoted is None:
+        return [("faint", f"{REPLY} a message that is not here\n")]
+    author, text = shown.quoted
+    return [("faint", f"{REPLY} {one_line(f'{author}: {text}', MAX_QUOTE_CHARACTERS)}\n")]
+
+
+def replying(line: Line | None) -> Markup:
+    """Above the line: what the next message answers."""
+    if line is None:
+        return ""
+    quoted = one_line(f"{line.author}: {line.text}", MAX_QUOTE_CHARACTERS)
+    return [("notice", f" {REPLY} {quoted} "), ("faint", " Escape: no reply")]
 
 
 def state(shown: Line, wanted: int) -> list[Markup]:

@@ -22,6 +22,8 @@ class Slashes:
         self._carry_out: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
             "help": self._help,
             "msg": self._msg,
+            "reply": self._reply,
+            "unread": self._unread,
             "verify": self._verify,
             "status": self._status,
             "why": self._why,
@@ -69,6 +71,18 @@ class Slashes:
         await self._screen.open(self._meant(user))
         if text.strip():
             await self._screen.send(user, text.strip())
+
+    async def _reply(self, rest: str) -> None:
+        opened, line = self._screen.model.open, self._screen.view.messages.line
+        if opened is None or line is None:
+            raise UserError("There is no message in view to answer; open a chat first.")
+        if rest:
+            await self._screen.send(opened.user, rest, line.id)
+        else:
+            self._actions.pressed("reply", "")
+
+    async def _unread(self, _: str) -> None:
+        self._actions.pressed("unread", "")
 
     async def _person(self, name: str, rest: str) -> None:
         command, done = _PEOPLE[name]

@@ -42,6 +42,7 @@ class ChatView(urwid.WidgetWrap[Any]):
         self._head = urwid.Pile([self._title, urwid.Divider("─")])
         self._talk: Any = urwid.Frame(self.messages, header=self._head)
         self._body: Any = urwid.Columns([("weight", 1, self._talk)])
+        self._answered = urwid.Text("", wrap="clip")
         self._foot: Any = urwid.Pile([("pack", self._mapped), ("pack", Shortened(self.compose))], focus_item=1)
         super().__init__(urwid.Frame(self._body, footer=self._foot, focus_part="footer"))
 
@@ -60,6 +61,18 @@ class ChatView(urwid.WidgetWrap[Any]):
         self.messages.show(render.items(model.open) if model.open else _WELCOME, model.wanted)
         self._talk.header = None if model.bare else self._head
         self._show_below()
+        self._show_reply()
+
+    def _show_reply(self) -> None:
+        """What is answered stands between the status line and the line that one types."""
+        shown = len(self._foot.contents) > 2
+        self._answered.set_text(render.replying(self._model.reply))
+        if shown != (self._model.reply is not None):
+            parts = [self._foot.contents[0], self._foot.contents[-1]]
+            if self._model.reply is not None:
+                parts.insert(1, (self._answered, self._foot.options("pack")))
+            self._foot.contents = parts
+            self._foot.focus_position = len(parts) - 1
 
     def render(self, size: tuple[int, ...], focus: bool = False) -> Any:
         wide = self._model.list_shown and not self._model.bare and size[0] >= NARROW_COLUMNS
