@@ -160,7 +160,7 @@ COMMAND_LINE = (
 )
 OF_COMMANDS = (
     *("password-file", "new-password-file", "recovery-key-file", "without-handover", "yes"),
-    *("wait", "limit", "before", "search", "matched", "plain", "check", "logs"),
+    *("wait", "reply-to", "limit", "before", "search", "matched", "plain", "check", "logs"),
     *("name", "out", "operator", "users", "once"),
     *("nodes", "seeds", "seed", "rates", "lookups", "plot"),
 )
