@@ -117,10 +117,9 @@ class ReplicationService(Service):
         self._begun: bool | P2PChatError = False
         self._waiting: list[Deferred[None]] = []
         self._kick: IDelayedCall | None = None
-        self._comparing = LoopingCall(self._compare)
         self._loops = [
             (LoopingCall(self._move), TURN_SECONDS),
-            (self._comparing, settings.compare_every),
+            (LoopingCall(self._compare), settings.compare_every),
             (LoopingCall(self._expire), EXPIRY_TURN_SECONDS),
         ]
         for loop, _ in self._loops:
@@ -146,7 +145,8 @@ class ReplicationService(Service):
         self._begun = True
         if self.running:
             for loop, seconds in self._loops:
-                stopped = loop.start(seconds, now=loop is not self._comparing)
+                # Nothing expires at first: until clocks were compared, ours alone must not judge.
+                stopped = loop.start(seconds, now=seconds == TURN_SECONDS)
                 stopped.addErrback(lambda why: self._log.failure("a loop of replication stopped", why))
         self._let_go(None)
 
