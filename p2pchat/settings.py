@@ -109,6 +109,17 @@ def host(text: str) -> str:
     return Address.parse(f"[{text}]:0" if ":" in text else f"{text}:0").host
 
 
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A word out of few."""
+
+    def convert(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return convert
+
+
 CONFIG = Setting("config", None, "read options from this TOML file", folder, metavar="FILE")
 DISCOVERY = (
     Setting(
@@ -129,6 +140,16 @@ DISCOVERY = (
         "ADDRESS",
     ),
 )
+LOGS = (
+    Setting("log-format", "text", "text, or json: one object a line", one_of("text", "json"), metavar="FORMAT"),
+    Setting(
+        "log-level",
+        "info",
+        "what is written: debug, info, warn or error",
+        one_of("debug", "info", "warn", "error"),
+        metavar="LEVEL",
+    ),
+)
 SERVER = (
     Setting("data", None, "folder of identity, certificate and database", folder, metavar="DIR"),
     Setting("ring", Address("0.0.0.0", 7401), "where other nodes connect", Address.parse, metavar="HOST:PORT"),
@@ -141,6 +162,7 @@ SERVER = (
     Setting("slots", 1024, "parts of the circle, when a ring is created", slots, metavar="S"),
     Setting("repair-after", 15.0, "replace a lost member after so many seconds", seconds, metavar="SECONDS"),
     Setting("metrics", None, "serve /metrics, /livez and /readyz there", Address.parse, metavar="HOST:PORT"),
+    *LOGS,
     CONFIG,
 )
 CLIENT = (
@@ -152,6 +174,7 @@ CLIENT = (
     *DISCOVERY,
     Setting("ask-password", False, "keep no key on disk and wait for `login`", shape=Shape.SWITCH),
     Setting("irc", None, "serve IRC programs there", Address.parse, metavar="HOST:PORT"),
+    *LOGS,
     CONFIG,
 )
 COMMAND_LINE = (

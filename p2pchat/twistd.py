@@ -2,24 +2,18 @@
 
 import atexit
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from twisted.application.service import MultiService
-from twisted.logger import (
-    FilteringLogObserver,
-    ILogObserver,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-    textFileLogObserver,
-)
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
-from twisted.python.logfile import LogFile
 
 from p2pchat.errors import P2PChatError
+from p2pchat.logs import Log
 from p2pchat.settings import Setting, Shape, resolve
 
 USAGE_STATUS = 2
@@ -83,30 +77,44 @@ def _default(setting: Setting) -> str:
 
 
 class Program(MultiService):
-    """What a plugin's makeService returns: twistd's log, without the lines that only a developer wants.
+    """What a plugin's makeService returns: twistd's log as the options want it, reopened at SIGHUP.
 
     Args:
         options: as twistd has parsed them; `--logger` and `--syslog` are left to twistd.
+        call_soon: runs a function in the reactor's next turn, when nobody is in the middle of a line.
     """
 
-    def __init__(self, options: TableOptions) -> None:
+    def __init__(self, options: TableOptions, call_soon: Callable[..., object]) -> None:
         super().__init__()
-        self._twistd = options.parent
+        self._call_soon = call_soon
+        self._twistd, self._chosen = options.parent, options.chosen
+        self._log: Log | None = None
+        self._before: Any = None
 
     def setServiceParent(self, parent: Any) -> None:
         """The parent is twistd's application: give it the log before it opens its own."""
         super().setServiceParent(parent)
         if isinstance(parent, Componentized) and self._twistd is not None and not self._twistd.get("syslog"):
-            parent.setComponent(ILogObserver, observer(self._twistd["logfile"], bool(self._twistd["nodaemon"])))
+            chosen = (self._chosen.get("log-format", "text"), self._chosen.get("log-level", "info"))
+            self._log = Log(self._twistd["logfile"], bool(self._twistd["nodaemon"]), *chosen)
+            parent.setComponent(ILogObserver, self._log.observer)
 
+    def startService(self) -> None:
+        """From now on SIGHUP reopens the log, and ends nothing."""
+        super().startService()
+        if self._log is not None:
+            self._before = signal.signal(signal.SIGHUP, self._reopen)
 
-def observer(path: str | None, foreground: bool) -> ILogObserver:
-    """Writes everything from level info on to where twistd's options say."""
-    if path == "-" or (foreground and not path):
-        written = textFileLogObserver(sys.stdout)
-    else:
-        written = textFileLogObserver(LogFile.fromFullPath(path or "twistd.log"))
-    return FilteringLogObserver(written, [LogLevelFilterPredicate(LogLevel.info)])
+    def stopService(self) -> Any:
+        """Leave SIGHUP as it was."""
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+            self._before = None
+        return super().stopService()
+
+    def _reopen(self, *_: Any) -> None:
+        if self._log is not None:
+            self._call_soon(self._log.reopen)
 
 
 def announce(line: str) -> None:

@@ -18,8 +18,9 @@ from p2pchat import errors
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    ("errors", "identifiers", "counting"),
+    ("errors", "identifiers", "counting", "request"),
     ("settings",),
+    ("logs",),
     ("twistd",),
     ("crypto",),
     ("wire",),

@@ -10,8 +10,9 @@ from twisted.logger import ILogObserver, Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import NotAdmitted
+from p2pchat.logs import Log
 from p2pchat.settings import SERVER
-from p2pchat.twistd import Program, TableOptions, announce, give_up, observer
+from p2pchat.twistd import Program, TableOptions, announce, give_up
 
 
 class ServerOptions(TableOptions):
@@ -24,7 +25,7 @@ class ServerOptions(TableOptions):
 class LogTests(SynchronousTestCase):
     def test_debug_lines_are_left_out(self) -> None:
         path = Path(self.mktemp())
-        log = Logger(observer=observer(str(path), foreground=True))
+        log = Logger(observer=Log(str(path), foreground=True).observer)
         log.debug("of no interest")
         log.info("the state changed")
         text = path.read_text()
@@ -34,13 +35,13 @@ class LogTests(SynchronousTestCase):
     def test_twistd_finds_the_log_in_its_application(self) -> None:
         options, application = ServerOptions(), Application("p2pchat")
         options.parent = {"logfile": self.mktemp(), "nodaemon": 1, "syslog": 0}  # type: ignore[assignment]
-        Program(options).setServiceParent(application)
+        Program(options, mock.Mock()).setServiceParent(application)
         self.assertIsNotNone(application.getComponent(ILogObserver, None))
 
     def test_syslog_is_left_to_twistd(self) -> None:
         options, application = ServerOptions(), Application("p2pchat")
         options.parent = {"logfile": None, "nodaemon": 0, "syslog": 1}  # type: ignore[assignment]
-        Program(options).setServiceParent(application)
+        Program(options, mock.Mock()).setServiceParent(application)
         self.assertIsNone(application.getComponent(ILogObserver, None))
 
 

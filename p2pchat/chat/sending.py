@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from p2pchat import request
 from p2pchat.chat.message import Line, Type
 from p2pchat.chat.outbox import Schedule, Waiting
 from p2pchat.chat.stores import Stores
@@ -77,7 +78,7 @@ class Sending:
         self._me, self._stores, self._post, self._deliver_directly = me, stores, post, deliver_directly
         self._clock, self._now_ms, self._changed = clock, now_ms, changed
         self._recipients = recipients or stores.outbox.contacts
-        self._schedule = Schedule(chance)
+        self._schedule, self._chance = Schedule(chance), chance
         self._timer: IDelayedCall | None = None
         self._under_way: dict[str, Deferred[Outcome]] = {}
         self._running = False
@@ -136,6 +137,7 @@ class Sending:
             self._timer.reset(0)
 
     async def _work_off(self, contact: str) -> "Outcome":
+        request.begin(self._chance)
         while batch := self._stores.outbox.waiting(contact):
             self._stores.outbox.tried(contact, [each.id for each in batch])
             arrived = await self._deliver_directly(contact, batch)
@@ -148,7 +150,8 @@ class Sending:
         return Outcome(done=True)
 
     async def _deposit(self, waiting: Waiting) -> bool:
-        """One attempt through the mailbox; False: try again later."""
+        """One attempt through the mailbox, a request of its own; False: try again later."""
+        request.begin(self._chance)
         try:
             deposited = await self._post.deposit(waiting)
         except _OURS as error:
@@ -167,6 +170,7 @@ class Sending:
                 node=deposited.node,
                 copies=deposited.copies,
                 wanted=deposited.wanted,
+                request=request.current(),
             )
             line = self._advance(waiting, "stored", deposited.copies)
             self._stores.archive.lies_in(waiting.contact, self._me, waiting.id, deposited.envelope)
@@ -175,7 +179,7 @@ class Sending:
         return True
 
     def _tried_in_vain(self, waiting: Waiting, error: P2PChatError) -> bool:
-        self._trace(waiting, "tried", way="mailbox", outcome=str(error))
+        self._trace(waiting, "tried", way="mailbox", outcome=str(error), request=request.current())
         return False
 
     def _failed(self, waiting: Waiting, reason: str) -> None:

@@ -12,11 +12,10 @@ from p2pchat.cli.options import (
     directory,
     file,
     natural,
-    one_of,
     secret_file,
     switch,
 )
-from p2pchat.settings import CLIENT, SERVER, Setting, replicas, slots
+from p2pchat.settings import CLIENT, SERVER, Setting, one_of, replicas, slots
 
 PASSWORD = secret_file("password-file", "its first line is the password; - is standard input")
 AUTHORITY = directory("authority", "folder of the ring authority")

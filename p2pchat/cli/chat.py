@@ -15,7 +15,7 @@ from p2pchat.cli.show import MARKS, Row, UsageError, cell, emit, json_line, mess
 from p2pchat.client import commands
 from p2pchat.errors import TryElsewhere, UserError
 
-STEP = ("at", "step", "way", "node", "copies", "wanted", "outcome")
+STEP = ("at", "step", "way", "node", "copies", "wanted", "outcome", "request")
 
 
 def send(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import fcntl
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -14,6 +15,7 @@ from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLos
 from twisted.internet.task import deferLater
 from twisted.protocols import amp
 
+from p2pchat import request
 from p2pchat.cli import running
 from p2pchat.cli.options import AGENT as AGENT_OPTIONS
 from p2pchat.cli.options import DEFAULT_TIMEOUT, attribute
@@ -76,6 +78,7 @@ async def ask(link: Link, clock: Any, command: type[amp.Command], seconds: float
         OutOfTime: no answer came.
         TryElsewhere: the link is lost, or the agent does not know the command.
     """
+    request.begin(SystemRandom())
     answer: Deferred[dict[str, Any]] = maybeDeferred(link.callRemote, command, **arguments)
     answer.addTimeout(seconds, clock)
     try:

@@ -1,7 +1,7 @@
 """Parsers whose options are settings: each may also stand in the environment or in the TOML file."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from p2pchat.cli.show import UsageError
@@ -111,17 +111,6 @@ def directory(name: str, meaning: str) -> Setting:
 def switch(name: str, meaning: str) -> Setting:
     """An option that is on or off."""
     return Setting(name, False, meaning, shape=Shape.SWITCH)
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    """A value out of few."""
-
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
-        return text
-
-    return convert
 
 
 def natural(text: str) -> int:

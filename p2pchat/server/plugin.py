@@ -39,6 +39,6 @@ def makeService(options: Options, reactor: Any = None) -> Program:
         announce,
         partial(give_up, reactor, PROGRAM),
     )
-    whole = Program(options)
+    whole = Program(options, reactor.callFromThread)
     node.setServiceParent(whole)
     return whole

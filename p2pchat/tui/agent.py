@@ -1,6 +1,7 @@
 """The screen's link to the agent: asks, hears events, and comes back when the agent was restarted."""
 
 from collections.abc import Awaitable, Callable
+from random import SystemRandom
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols import amp
 
+from p2pchat import request
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, RingUnknown, TimedOut, TryElsewhere, UserError
 from p2pchat.wire.connection import Link
@@ -78,6 +80,7 @@ class AgentLink:
         """Put a command to the agent; TryElsewhere while no agent runs."""
         if self._link is None:
             raise TryElsewhere("The agent does not run at the moment. It is being started again.")
+        request.begin(SystemRandom())
         answer: Deferred[dict[str, Any]] = self._link.callRemote(command, **arguments)
         answer.addTimeout(ANSWER_SECONDS, self._clock, _out_of_time)
         try:

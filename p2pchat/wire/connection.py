@@ -18,11 +18,11 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from p2pchat import request
 from p2pchat.crypto.certificates import Certificate
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, P2PChatError, TryElsewhere
 from p2pchat.identifiers import Identifier, name
-from p2pchat.wire import request
 from p2pchat.wire.boxes import BoxParser
 from p2pchat.wire.faults import check_fits, error_of, read_answer, said
 from p2pchat.wire.limits import LIMITS, Limits
@@ -116,7 +116,7 @@ class Link(amp.AMP):
         self.limits = limits
         self._clock, self._secured = clock, secured
         self._parser = BoxParser(limits.box_bytes, limits.box_keys)
-        self._outgoing = Outgoing(limits, self._sendBoxCommand, self.gone)
+        self._outgoing = Outgoing(limits, super()._sendBoxCommand, self.gone)
         self._serving, self._tally = Serving(self, clock, limits, tally), tally
         self._silent = self._unsent = 0
         self._open = False
@@ -313,6 +313,11 @@ class Link(amp.AMP):
         request.mark(box)
         answer = self._outgoing.submit(command.commandName, box)
         return answer if self._tally is None else answer.addBoth(self._heard, command.commandName)
+
+    def _sendBoxCommand(self, command: bytes, box: amp.AmpBox, requiresAnswer: bool = True) -> Any:
+        """For `callRemote`, which only programs on one machine use among each other."""
+        request.mark(box)
+        return super()._sendBoxCommand(command, box, requiresAnswer)
 
     def _heard(self, result: Any, command: bytes) -> Any:
         if self._tally is not None:

@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
+from p2pchat import request
 from p2pchat.errors import Busy, InternalError, Misbehaved
-from p2pchat.wire import request
 from p2pchat.wire.faults import MAX_ERROR_CHARACTERS, check_fits
 from p2pchat.wire.limits import Limits
 from p2pchat.wire.tally import Tally, outcome

@@ -29,7 +29,7 @@ WAIT_SECONDS = 90.0
 
 LOOK_SECONDS = 0.2
 
-READY = re.compile(r"p2pchat-server ready: node (\S+) ring (\S+) on (\S+) clients (\S+)")
+READY = re.compile(r"^p2pchat-server ready: node (\S+) ring (\S+) on (\S+) clients (\S+)", re.MULTILINE)
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 DIE_WITH_PARENT = 1

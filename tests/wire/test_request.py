@@ -9,8 +9,8 @@ from twisted.protocols import amp
 from twisted.test.iosim import connectedServerAndClient
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat import request
 from p2pchat.errors import UserError, on_wire
-from p2pchat.wire import request
 from p2pchat.wire.connection import Link, call
 from p2pchat.wire.tally import Tally
 
