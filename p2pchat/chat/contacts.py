@@ -7,7 +7,8 @@ from p2pchat.chat.storage import Database
 
 CONTACT, REQUEST, BLOCKED, KNOWN = "contact", "request", "blocked", "known"
 COLUMNS = (
-    "user, standing, fingerprint, offered, verified, version, epoch, mail_key, capability, given, draft, last_seen"
+    "user, standing, fingerprint, offered, verified, version, epoch, mail_key, capability, given, draft, last_seen,"
+    " former"
 )
 
 
@@ -27,6 +28,7 @@ class Contact:
     given: bytes | None
     draft: str
     last_seen: int | None
+    former: bytes | None = None
 
 
 class ContactStore:
@@ -74,12 +76,25 @@ class ContactStore:
             fingerprint,
         )
 
+    def succeed(self, user: str, fingerprint: bytes) -> None:
+        """Pin what the pinned identity itself named as its successor; `former` says so until digits are compared."""
+        self._write(
+            "UPDATE contacts SET former = fingerprint, fingerprint = ?2, offered = NULL, verified = 0 WHERE user = ?1",
+            user,
+            fingerprint,
+        )
+
     def offer(self, user: str, fingerprint: bytes | None) -> None:
         """The ring shows another fingerprint than the pin (None: it does no longer)."""
         self._write("UPDATE contacts SET offered = ?2 WHERE user = ?1", user, fingerprint)
 
     def verify(self, user: str, verified: bool) -> None:
-        self._write("UPDATE contacts SET verified = ?2 WHERE user = ?1", user, int(verified))
+        """What a person found when they compared the digits."""
+        self._write(
+            "UPDATE contacts SET verified = ?2, former = CASE WHEN ?2 THEN NULL ELSE former END WHERE user = ?1",
+            user,
+            int(verified),
+        )
 
     def saw(self, user: str, version: int = 0, epoch: int = 0, mail_key: int = 0) -> bool:
         """Remember the highest account version, session epoch and mail key number; whether the session is new to us."""

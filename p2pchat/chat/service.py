@@ -31,6 +31,9 @@ from p2pchat.errors import TimedOut, UserError
 OFFER_AGAIN_MS = 7 * 24 * 3600 * 1000
 """How far back messages are offered again to a contact's new session."""
 MAX_OFFERED = 10_000
+KEPT_MS = 30 * 24 * 3600 * 1000
+"""How long the ring keeps mail."""
+MAX_ANEW_PAGE = 500
 MAX_ASKED = 10_000
 """Ids of missing texts that are remembered, so that each is asked for once while the agent runs."""
 READ_RECEIPTS = "read_receipts"
@@ -271,6 +274,14 @@ class ChatService(Service):
         lines = [line for line in found if line is not None and line.state == "stored"]
         self._offer(lines, "sealed anew")
         return len(lines)
+
+    def seal_all_anew(self) -> int:
+        """Our identity is new: whatever was stored and not confirmed does not open under it; how many that are."""
+        row, count, now = 0, 0, self._now_ms()
+        while page := self.stores.archive.unconfirmed(self.me, now - KEPT_MS, now, row, MAX_ANEW_PAGE):
+            count += self.seal_anew([each.line.id for each in page])
+            row = page[-1].line.row
+        return count
 
     def _offer(self, lines: list[Line], why: str) -> None:
         with self.stores.database.transaction():

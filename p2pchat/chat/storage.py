@@ -97,6 +97,9 @@ STEPS = (
         PRIMARY KEY (author, id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE contacts ADD COLUMN former BLOB;  -- the pin before its owner renewed it; NULL once digits were compared
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
 

@@ -1,4 +1,4 @@
-"""Commands for accounts and sessions: register, login, logout, passwd, recover, unregister, session."""
+"""Commands for accounts and sessions: register, login, logout, passwd, rekey, recover, unregister, session."""
 
 import argparse
 import contextlib
@@ -66,6 +66,22 @@ def passwd(options: argparse.Namespace) -> int:
     async def act(agent: Agent) -> int:
         answer = await agent.ask(commands.ChangePassword, old=old, new=new)
         tell(options, answer["account"], "The password is changed")
+        return 0
+
+    return change(options, act)
+
+
+def rekey(options: argparse.Namespace) -> int:
+    """Replace the identity, after somebody else may have had its keys."""
+    password = one_password(options.password_file, "Password: ")
+    if not options.yes and sys.stdin.isatty():
+        warn("Everybody who knows you will be told that your key has changed. The recovery key changes as well.")
+        if ask("Write REKEY to go on: ", secret=False) != "REKEY":
+            raise UsageError("Nothing was done.")
+
+    async def act(agent: Agent) -> int:
+        answer = await agent.ask(commands.Rekey, password=password)
+        tell(options, answer["account"], "The identity is new; have your contacts compare its digits (p2pchat verify)")
         return 0
 
     return change(options, act)

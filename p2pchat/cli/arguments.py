@@ -56,6 +56,8 @@ def add_account(commands: Commands) -> None:
         secret_file("password-file", "first line: the password until now; second, if any: the new one"),
         secret_file("new-password-file", "its first line is the new password"),
     )
+    rekey = add(commands, "rekey", "account:rekey", "a new identity, signed by the one until now; contacts are told")
+    rekey.option(PASSWORD, switch("yes", "do not ask again"))
     recover = add(commands, "recover", "account:recover", "set a new password with the recovery key")
     recover.option(
         secret_file("recovery-key-file", "its first line is the recovery key"),

@@ -12,7 +12,8 @@ from p2pchat.cli.show import Row, emit, json_line, pairs
 from p2pchat.client import commands
 from p2pchat.tui import qr
 
-PERSON = ("user", "presence", "last_seen", "fingerprint", "verified", "request", "blocked", "key_changed")
+PERSON = ("user", "presence", "last_seen", "fingerprint", "verified")
+MARKS = ("request", "blocked", "key_changed", "key_renewed")
 
 
 def status(options: argparse.Namespace) -> int:
@@ -38,7 +39,7 @@ def contacts(options: argparse.Namespace) -> int:
 
     async def act(agent: Agent) -> int:
         rows = [row async for row in every_row(agent, commands.Contacts, "people")]
-        columns = [name for name in PERSON if name in PERSON[:5] or any(name in row for row in rows)]
+        columns = [*PERSON, *(name for name in MARKS if any(name in row for row in rows))]
         emit(rows, options.json, columns)
         return 0
 

@@ -26,6 +26,7 @@ from p2pchat.client.pending import PendingRegistration
 from p2pchat.client.pin import RingPin
 from p2pchat.client.presence import Presence, Seen
 from p2pchat.client.pushes import PushLocator
+from p2pchat.client.renewing import PendingRenewal, Renewing
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.credentials import COSTS, Costs
 from p2pchat.crypto.session import SessionRecord, seal_addresses
@@ -78,13 +79,14 @@ class Agent(MultiService):
             self._pushes,
             self._gateway_changed,
         )
-        self.directory = Directory(self.gateway, self.ring, self._contacts, around.clock)
+        self.directory = Directory(self.gateway, self.ring, self._contacts, around.clock, self._key_renewed)
         self.presence = Presence(self.gateway, self.ring, self._watched, self._presence_changed)
         self.place = Place(self._node, self._address_box)
-        pending = PendingRegistration(home, keep_keys)
-        self.entrance = Entrance(
-            self.gateway, self.ring, around.in_thread, self.place, pending, around.chance, around.now_ms, costs
-        )
+        pending, drawn = PendingRegistration(home, keep_keys), (around.chance, around.now_ms, costs)
+        self.entrance = Entrance(self.gateway, self.ring, around.in_thread, self.place, pending, *drawn)
+        renewal = PendingRenewal(home, keep_keys)
+        self.renewing = Renewing(self.gateway, self.entrance, renewal, around.in_thread, *drawn)
+        self.keyring.expects = self.renewing.expects
         self.stores: Stores | None = None
         self.active: ActiveSession | None = None
         self.hand_over = handover.HandOver(
@@ -287,6 +289,10 @@ class Agent(MultiService):
         if self.stores is not None and ONLINE in (seen.presence, before.presence):
             self.stores.contacts.was_online(user, self.around.now_ms())
         self.followers.tell({"event": "presence", **self.person_row(user, seen)})
+
+    def _key_renewed(self, user: str) -> None:
+        """Tell it loudly: a screen shows it until digits were compared."""
+        self.followers.tell({"event": "presence", **self.person_row(user, self.presence.of(user))})
 
     def person_row(self, user: str, seen: Seen) -> JSONObject:
         contact = self.stores.contacts.get(user) if self.stores is not None else None

@@ -25,6 +25,7 @@ from p2pchat.client.keyring import Keyring
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.certificates import session_certificate
 from p2pchat.crypto.session import SessionRecord, open_addresses
+from p2pchat.crypto.succession import leads_from
 from p2pchat.errors import CannotOpen, Misbehaved, P2PChatError, SessionReplaced, StaleKey, TryElsewhere
 from p2pchat.wire.channel import EXPORTER_LABEL, ChannelGreeting, channel_port, dial_channel
 from p2pchat.wire.connection import Link, Peer, call
@@ -246,11 +247,17 @@ class Channels(Service):
         known = self._stores.contacts.get(greeting.user)
         if known is None or known.standing != CONTACT:
             raise TryElsewhere("Direct connections are for contacts; write by mail first.")
-        if known.fingerprint is None:
-            await self._directory.person(greeting.user)
+        if known.fingerprint is None or self._renewed(greeting, known.fingerprint):
+            await self._directory.person(greeting.user, fresh=True)
             known = self._stores.contacts.get(greeting.user)
         self._proven(greeting, spki, known)
         return self._greeting(greeting.user, keys.record)
+
+    def _renewed(self, greeting: ChannelGreeting, pin: bytes) -> bool:
+        """Whether a HELLO proves that our pin has a successor; which one, the ring says."""
+        if greeting.session is None or greeting.fingerprint == pin:
+            return False
+        return leads_from(SessionRecord.parse(greeting.session, self._keyring.keys.identity.ring).successions, pin)
 
     def _accepted(self, peer: Peer, greeting: ChannelGreeting) -> Sequence[amp.CommandLocator]:
         theirs = self._proven(greeting, peer.spki, self._stores.contacts.get(greeting.user))

@@ -11,7 +11,8 @@ Rows are JSON objects exactly as the contract prints them (DESIGN.md 7), so that
 * sent       `{"id","to","state","copies"}`
 * chat       `{"user","unread","last": message or null}` and, where there is one, `"draft"` and `"request": true`
 * person     `{"user","presence","last_seen","fingerprint","verified"}`; in `contacts` also `"blocked": true`,
-             `"request": true` and `"key_changed": true` where they hold
+             `"request": true`, `"key_changed": true` (nothing is sent until digits were compared) and
+             `"key_renewed": true` (by its owner; until digits were compared) where they hold
 * connection `{"user","state","home","ring","node","connected","nodes":[HOST:PORT…],"listen","pid","version"}`
 * step       one line of a delivery trace: `{"at","step","way","node","copies","wanted","outcome"}`
 * event      what `Follow` pushes: `{"event":"message",…message,"chat":USER}`, `{"event":"receipt",…sent}`,
@@ -158,6 +159,14 @@ class ChangePassword(amp.Command):
     """Change the password; the identity stays, the mail key is renewed."""
 
     arguments = [(b"old", amp.Unicode()), (b"new", amp.Unicode()), TIMEOUT]
+    response = [(b"account", Row())]
+    errors = ERRORS
+
+
+class Rekey(amp.Command):
+    """A new identity, signed by the one until now, with a new recovery key; contacts are told."""
+
+    arguments = [(b"password", amp.Unicode()), TIMEOUT]
     response = [(b"account", Row())]
     errors = ERRORS
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from p2pchat.accounts.commands import ReadRecords
 from p2pchat.chat.contacts import ContactStore
@@ -13,6 +14,7 @@ from p2pchat.crypto.account import AccountPublic
 from p2pchat.crypto.identity import PublicIdentity
 from p2pchat.crypto.mailkey import MailKeyRecord
 from p2pchat.crypto.session import SessionRecord
+from p2pchat.crypto.succession import leads_from
 from p2pchat.errors import Misbehaved, UserError
 
 FRESH_SECONDS = 300.0
@@ -43,12 +45,20 @@ class Directory:
 
     Args:
         contacts: pins and what was seen before; None while nobody is logged in.
+        renewed: told of people whose new key was signed by the one that we had pinned.
     """
 
+    _log = Logger()
+
     def __init__(
-        self, ask: Ask, ring: Callable[[], bytes], contacts: Callable[[], ContactStore | None], clock: IReactorTime
+        self,
+        ask: Ask,
+        ring: Callable[[], bytes],
+        contacts: Callable[[], ContactStore | None],
+        clock: IReactorTime,
+        renewed: Callable[[str], None],
     ) -> None:
-        self._ask, self._ring, self._contacts, self._clock = ask, ring, contacts, clock
+        self._ask, self._ring, self._contacts, self._clock, self._renewed = ask, ring, contacts, clock, renewed
         self._known: OrderedDict[str, Person] = OrderedDict()
 
     async def person(self, user: str, fresh: bool = False, timeout: float = CALL_SECONDS) -> Person:
@@ -100,6 +110,10 @@ class Directory:
             return
         if contact.fingerprint is None:
             contacts.pin(user, fingerprint)
+        elif contact.fingerprint != fingerprint and leads_from(person.public.successions, contact.fingerprint):
+            contacts.succeed(user, fingerprint)
+            self._log.warn("{user} has a new key, signed by the one before", user=user)
+            self._renewed(user)
         elif contact.fingerprint != fingerprint:
             contacts.offer(user, fingerprint)
             raise KeyChanged(

@@ -4,9 +4,12 @@ Everything slow (Argon2id, bcrypt, RSA) runs in a thread.  Each write carries an
 first attempt, so that a command which ended in doubt can be run again.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pchat.accounts.commands import (
     BY_PASSWORD,
@@ -22,17 +25,18 @@ from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keys, MailPrivate
 from p2pchat.client.pending import PendingRegistration, Registration
 from p2pchat.crypto import credentials
-from p2pchat.crypto.account import Account
+from p2pchat.crypto.account import Account, AccountPublic
 from p2pchat.crypto.credentials import Costs
 from p2pchat.crypto.encoding import KEY_ID_BYTES
-from p2pchat.crypto.identity import Identity
+from p2pchat.crypto.identity import Identity, PublicIdentity
 from p2pchat.crypto.mailkey import MailKeyRecord, MailKeys
 from p2pchat.crypto.names import canonical_user, prepared_password, require_strength
 from p2pchat.crypto.passwords import Parameters, Stretched
 from p2pchat.crypto.primitives import ed25519_generate, hybrid_generate
 from p2pchat.crypto.session import SessionRecord
+from p2pchat.crypto.succession import Succession, leads_from
 from p2pchat.crypto.vault import RecoveryKey, Secrets
-from p2pchat.errors import Conflict, Misbehaved, NameTaken, TimedOut, WrongCredentials
+from p2pchat.errors import CannotOpen, Conflict, Misbehaved, NameTaken, TimedOut, WrongCredentials
 from p2pchat.identifiers import Identifier
 
 Result = TypeVar("Result")
@@ -55,6 +59,19 @@ class Entered:
     mail_keys: MailKeys
     replaced: SessionRecord | None = None
     recovery_key: str | None = field(default=None, repr=False)
+    weak: bool = False
+    """Whether the account's password was hashed at a lower cost than new ones are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """An account that a password opened, and the values of the other two registers."""
+
+    account: Account
+    secrets: Secrets
+    proof: bytes = field(repr=False)
+    session: bytes
+    mail_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,7 @@ class Entrance:
         now_ms: Callable[[], int],
         costs: Costs = credentials.COSTS,
     ) -> None:
-        self._ask, self._ring, self._in_thread, self._place = ask, ring, in_thread, place
+        self._ask, self.ring, self._in_thread, self._place = ask, ring, in_thread, place
         self._pending, self._chance, self._now_ms, self._costs = pending, chance, now_ms, costs
 
     # -- register
@@ -96,7 +113,7 @@ class Entrance:
     async def register(self, user: str, password: str, timeout: float) -> Entered:
         """Make an account, or finish the registration of this name that this home has begun."""
         name, prepared = canonical_user(user), prepared_password(password)
-        pending = self._pending.read(self._ring())
+        pending = self._pending.read(self.ring())
         if pending is None or pending.keys.user != name:
             require_strength(prepared, name)
             pending = await self._prepare(name, prepared)
@@ -128,7 +145,7 @@ class Entrance:
         self._pending.remove()
 
     async def _prepare(self, user: str, password: bytes) -> Registration:
-        ring, recovery = self._ring(), RecoveryKey.generate(self._chance)
+        ring, recovery = self.ring(), RecoveryKey.generate(self._chance)
         identity = await self._in_thread(Identity.generate, user, ring)
         enrolled = await self._in_thread(credentials.register, identity, password, recovery, self._costs, self._chance)
         escrow_public = enrolled.account.credentials.escrow_public
@@ -143,12 +160,9 @@ class Entrance:
 
     async def log_in(self, user: str, password: str, timeout: float) -> Entered:
         """Take the account over by name and password."""
-        name, prepared = canonical_user(user), prepared_password(password)
-        stretched = await self._stretch(name, prepared, timeout)
-        unlocked = await self._ask(Unlock, timeout=timeout, user=name, proof=stretched.auth, by=BY_PASSWORD)
-        account = self._own_account(unlocked["account"], name)
-        secrets = await self._in_thread(credentials.log_in, account, stretched)
-        return await self._take_over(account, secrets, unlocked["session"], unlocked["mail_key"], timeout)
+        found = await self.unlock(canonical_user(user), prepared_password(password), timeout)
+        entered = await self._take_over(found.account, found.secrets, found.session, found.mail_key, timeout)
+        return replace(entered, weak=not credentials.costs_of(found.account.credentials).reach(self._costs))
 
     async def recover(
         self, user: str, recovery_key: str, password: str, timeout: float, entered: Callable[[Entered], None]
@@ -160,7 +174,7 @@ class Entrance:
         """
         name, prepared, key = canonical_user(user), prepared_password(password), RecoveryKey.parse(recovery_key)
         require_strength(prepared, name)
-        proof = key.auth(name, self._ring())
+        proof = key.auth(name, self.ring())
         unlocked = await self._ask(Unlock, timeout=timeout, user=name, proof=proof, by=BY_RECOVERY)
         account = self._own_account(unlocked["account"], name)
         secrets = await self._in_thread(credentials.recover, account, key)
@@ -169,13 +183,16 @@ class Entrance:
 
     async def change_password(self, keys: Keys, old: str, new: str, timeout: float) -> tuple[bytes, int]:
         """The new escrow key and account version; a new mail key has to follow at once."""
-        user, prepared = keys.user, prepared_password(new)
-        require_strength(prepared, user)
-        stretched = await self._stretch(user, prepared_password(old), timeout)
-        unlocked = await self._ask(Unlock, timeout=timeout, user=user, proof=stretched.auth, by=BY_PASSWORD)
-        account = self._own_account(unlocked["account"], user)
-        secrets = await self._in_thread(credentials.log_in, account, stretched)
-        return await self._renew(account, secrets.identity, prepared, stretched.auth, BY_PASSWORD, timeout)
+        prepared = prepared_password(new)
+        require_strength(prepared, keys.user)
+        found = await self.unlock(keys.user, prepared_password(old), timeout)
+        return await self._renew(found.account, found.secrets.identity, prepared, found.proof, BY_PASSWORD, timeout)
+
+    async def strengthen(self, keys: Keys, password: str, timeout: float) -> tuple[bytes, int]:
+        """After a login: hash the same password at today's cost.  Returns as `change_password`."""
+        prepared = prepared_password(password)
+        found = await self.unlock(keys.user, prepared, timeout)
+        return await self._renew(found.account, found.secrets.identity, prepared, found.proof, BY_PASSWORD, timeout)
 
     async def _renew(
         self, account: Account, identity: Identity, password: bytes, proof: bytes, by: str, timeout: float
@@ -183,54 +200,75 @@ class Entrance:
         enrolled = await self._in_thread(
             credentials.change_password, identity, password, account, self._costs, self._chance
         )
-        await self._write_account(identity.user, enrolled.account, proof, by, timeout)
+        await self.write_account(enrolled.account, proof, by, timeout, self._chance(OPERATION_BYTES))
         return enrolled.account.credentials.escrow_public, enrolled.account.public.version
 
     async def unregister(self, keys: Keys, password: str, timeout: float) -> None:
         """Delete the account; its name stays closed for 30 days."""
-        stretched = await self._stretch(keys.user, prepared_password(password), timeout)
-        unlocked = await self._ask(Unlock, timeout=timeout, user=keys.user, proof=stretched.auth, by=BY_PASSWORD)
-        account = self._own_account(unlocked["account"], keys.user)
-        deleted = Account.deleted(keys.identity, account, self._now_ms())
-        await self._write_account(keys.user, deleted, stretched.auth, BY_PASSWORD, timeout)
+        found = await self.unlock(keys.user, prepared_password(password), timeout)
+        deleted = Account.deleted(keys.identity, found.account, self._now_ms())
+        await self.write_account(deleted, found.proof, BY_PASSWORD, timeout, self._chance(OPERATION_BYTES))
 
     # -- pieces
+
+    async def unlock(self, user: str, password: bytes, timeout: float) -> "Unlocked":
+        """What a prepared password opens; WrongCredentials when it opens nothing."""
+        stretched = await self._stretch(user, password, timeout)
+        asked = await self._ask(Unlock, timeout=timeout, user=user, proof=stretched.auth, by=BY_PASSWORD)
+        account = self._own_account(asked["account"], user)
+        secrets = await self._in_thread(credentials.log_in, account, stretched)
+        return Unlocked(account, secrets, stretched.auth, asked["session"], asked["mail_key"])
 
     async def _stretch(self, user: str, password: bytes, timeout: float) -> Stretched:
         asked = await self._ask(AskParameters, timeout=timeout, user=user)
         parameters = Parameters(asked["memory_kib"], asked["passes"], asked["lanes"])
         parameters.check()
-        return await self._in_thread(Stretched.stretch, password, user, self._ring(), asked["salt"], parameters)
+        return await self._in_thread(Stretched.stretch, password, user, self.ring(), asked["salt"], parameters)
 
     def _own_account(self, value: bytes, user: str) -> Account:
-        account = Account.parse(value, self._ring())
+        account = Account.parse(value, self.ring())
         if account.public.user != user:
             raise Misbehaved(f"The node gave the account of somebody else instead of {user}'s.")
         return account
 
-    async def _write_account(self, user: str, account: Account, proof: bytes, by: str, timeout: float) -> None:
+    async def write_account(self, account: Account, proof: bytes, by: str, timeout: float, operation: bytes) -> None:
+        """The next version; Conflict when it does not follow what stands."""
         await self._ask(
             WriteAccount,
             timeout=timeout,
-            user=user,
+            user=account.public.user,
             account=account.encode(),
             proof=proof,
             by=by,
-            operation=self._chance(OPERATION_BYTES),
+            operation=operation,
         )
 
     async def _take_over(
         self, account: Account, secrets: Secrets, session: bytes, mail_key: bytes, timeout: float
     ) -> Entered:
         """Write our session after the one that stands; the mail keys come from escrow."""
-        ring, identity = self._ring(), secrets.identity
+        ring, identity = self.ring(), secrets.identity
         mail_keys = MailKeys.parse(mail_key, ring)
-        if mail_keys.current.identity != identity.public:
+        if not belongs_to(mail_keys.current.identity, account.public):
             raise Misbehaved("The node gave somebody else's mail key.")
         mail = await self._in_thread(_from_escrow, mail_keys, secrets.escrow_private, self._now_ms())
-        key, before = ed25519_generate(self._chance), self._own_session(session, identity)
+        key = ed25519_generate(self._chance)
+        record, before = await self.write_session(identity, key, session, account.public, timeout)
+        escrow_public = account.credentials.escrow_public
+        return Entered(Keys(identity, key, record, escrow_public, account.public.version, mail), mail_keys, before)
+
+    async def write_session(
+        self, identity: Identity, key: Ed25519PrivateKey, standing: bytes, public: AccountPublic, timeout: float
+    ) -> tuple[SessionRecord, SessionRecord | None]:
+        """A session of `identity` after the one that stands: the new record, and the one that it replaced."""
+        before = self._own_session(standing, public)
+        if before is not None and (before.identity, before.public_key) == (
+            identity.public,
+            key.public_key().public_bytes_raw(),
+        ):
+            return before, None  # an attempt before this one was carried out
         for _ in range(MAX_LOGIN_ATTEMPTS):
-            record = self._record(identity, key, before)
+            record = self._record(identity, key, before, public.successions)
             try:
                 await self._ask(
                     WriteSession,
@@ -241,23 +279,35 @@ class Entrance:
                 )
             except Conflict:
                 asked = await self._ask(ReadRecords, timeout=timeout, user=identity.user)
-                before = self._own_session(asked["session"], identity)
-                if before is None or before.body != record.body:
+                found = self._own_session(asked["session"], public)
+                if found is None or found.body != record.body:
+                    before = found
                     continue
-            escrow_public = account.credentials.escrow_public
-            return Entered(Keys(identity, key, record, escrow_public, account.public.version, mail), mail_keys, before)
+            return record, before
         raise TimedOut("Other homes log in at the same time, again and again. Try again later.")
 
-    def _own_session(self, value: bytes, identity: Identity) -> SessionRecord | None:
-        record = SessionRecord.parse(value, identity.ring) if value else None
-        if record is not None and record.identity != identity.public:
+    def _own_session(self, value: bytes, public: AccountPublic) -> SessionRecord | None:
+        record = SessionRecord.parse(value, public.identity.ring) if value else None
+        if record is not None and not belongs_to(record.identity, public):
             raise Misbehaved("The node gave somebody else's session.")
         return record
 
-    def _record(self, identity: Identity, key: Any, after: SessionRecord | None) -> SessionRecord:
+    def _record(
+        self,
+        identity: Identity,
+        key: Ed25519PrivateKey,
+        after: SessionRecord | None,
+        successions: tuple[Succession, ...] = (),
+    ) -> SessionRecord:
         place = (1, 0) if after is None else (after.epoch + 1, 0)
         box = self._place.address_box(identity.user, place)
-        return SessionRecord.create(identity, key, self._place.node(), box, self._now_ms(), after, log_in=True)
+        gateway, now = self._place.node(), self._now_ms()
+        return SessionRecord.create(identity, key, gateway, box, now, after, log_in=True, successions=successions)
+
+
+def belongs_to(identity: PublicIdentity, public: AccountPublic) -> bool:
+    """Whether a record is of the account's identity, or of one before it: a renewal may not have come to all yet."""
+    return identity == public.identity or leads_from(public.successions, identity.fingerprint)
 
 
 def _opens(account: Account, password: bytes) -> bool:
@@ -271,7 +321,14 @@ def _opens(account: Account, password: bytes) -> bool:
 
 
 def _from_escrow(keys: MailKeys, escrow_private: bytes, now_ms: int) -> tuple[MailPrivate, ...]:
-    records = [keys.current] + ([keys.draining] if keys.draining is not None else [])
-    return tuple(
-        MailPrivate(each.number, each.key_id[:KEY_ID_BYTES], now_ms, each.private(escrow_private)) for each in records
-    )
+    """What the escrow key opens.
+
+    A key that was put into escrow for another one (its home died before it had renewed it) is lost: what is sealed to
+    it becomes a tombstone, and its senders seal anew.
+    """
+    found = []
+    for each in [keys.current] + ([keys.draining] if keys.draining is not None else []):
+        with contextlib.suppress(CannotOpen):
+            private = each.private(escrow_private)
+            found.append(MailPrivate(each.number, each.key_id[:KEY_ID_BYTES], now_ms, private))
+    return tuple(found)

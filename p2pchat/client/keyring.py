@@ -1,8 +1,10 @@
 """The keys of the person whom this home serves: in RAM, and on disk unless the person wants to be asked.
 
-`keys/identity`, `keys/session` and one file for each mail key; `session.json` says what the session is, without keys.
+`keys/identity`, `keys/session`, one file for each mail key, and `keys/former` while mail for the identity before a
+renewal may come; `session.json` says what the session is, without keys.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from p2pchat.errors import Damaged, Misbehaved, NotLoggedIn, SessionReplaced
 
 STATE = "session.json"
 FOLDER = "keys"
+FORMER = f"{FOLDER}/former"
 IDENTITY, SESSION, MAIL = f"{FOLDER}/identity", f"{FOLDER}/session", f"{FOLDER}/mail-"
 COUNTERS = "keys/counter"
 COUNTERS_RESERVED = 10_000
@@ -35,6 +38,14 @@ class MailPrivate:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """The identity before a renewal, as long as mail may come that was sealed to it: under keys below `until`."""
+
+    identity: Identity
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """All that a session needs to act."""
 
@@ -44,6 +55,7 @@ class Keys:
     escrow_public: bytes = field(repr=False)
     account_version: int
     mail: tuple[MailPrivate, ...] = ()
+    former: Former | None = None
 
     @property
     def user(self) -> str:
@@ -63,6 +75,8 @@ class Keyring:
         self._state: dict[str, Any] = home.read_json(STATE)
         self._counter = 0
         self._reserved = 0
+        self.expects: Callable[[bytes], bool] = lambda _: False
+        """Whether a session with this key is one that this home has begun itself (a renewal in doubt)."""
 
     def load(self, ring: bytes | None) -> None:
         """Take the keys of an active session from disk; where none may be kept, those of former times go."""
@@ -78,13 +92,17 @@ class Keyring:
             sign, seal, escrow_public, version = split(identity, 4)
             key, record = split(session, 2)
             own = Identity.load(self._state["user"], ring, sign, seal)
+            standing = SessionRecord.parse(record, ring)
+            if standing.identity != own.public:
+                return  # the process ended between two files of a renewal: locked, until the next login
             self._keys = Keys(
                 own,
                 Ed25519PrivateKey.from_private_bytes(key),
-                SessionRecord.parse(record, ring),
+                standing,
                 escrow_public,
                 number(version),
                 tuple(self._read_mail(each) for each in self._home.names(FOLDER) if each.startswith("mail-")),
+                self._read_former(ring),
             )
         except (Misbehaved, ValueError, KeyError) as error:
             raise Damaged(
@@ -146,6 +164,8 @@ class Keyring:
         """A new session: keys first, then the state that says so."""
         self._keys = keys
         if self._keep:
+            if keys.former is not None:
+                self._write_former(keys.former)
             self._write_identity(keys)
             for each in keys.mail:
                 self._write_mail(each)
@@ -178,6 +198,10 @@ class Keyring:
         self._keys = replace(self.keys, mail=tuple(each for each in self.keys.mail if each.key_id in key_ids))
         for each in gone:
             self._home.remove(_mail_file(each))
+        former = self._keys.former
+        if former is not None and not any(each.number < former.until for each in self._keys.mail):
+            self._keys = replace(self._keys, former=None)
+            self._home.remove(FORMER)
         return [each.key_id for each in gone]
 
     def new_password(self, escrow_public: bytes, version: int) -> None:
@@ -261,6 +285,17 @@ class Keyring:
     def _write_mail(self, key: MailPrivate) -> None:
         parts = (u64(key.number), key.key_id, u64(key.made_ms), key.private)
         self._home.write(_mail_file(key), b"".join(map(lv, parts)))
+
+    def _write_former(self, former: Former) -> None:
+        parts = (former.identity.pkcs8_sign, former.identity.pkcs8_seal, u64(former.until))
+        self._home.write(FORMER, b"".join(map(lv, parts)))
+
+    def _read_former(self, ring: bytes) -> Former | None:
+        content = self._home.read(FORMER)
+        if content is None:
+            return None
+        sign, seal, until = split(content, 3)
+        return Former(Identity.load(self._state["user"], ring, sign, seal), number(until))
 
     def _read_mail(self, name: str) -> MailPrivate:
         counted, key_id, made, private = split(self._home.read(f"{FOLDER}/{name}") or b"", 4)

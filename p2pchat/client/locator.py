@@ -57,6 +57,10 @@ class ControlLocator(amp.CommandLocator):
     async def change_password(self, old: str, new: str, timeout: float | None = None) -> JSONObject:
         return {"account": await self._ways.change_password(old, new, _seconds(timeout))}
 
+    @commands.Rekey.responder
+    async def rekey(self, password: str, timeout: float | None = None) -> JSONObject:
+        return {"account": await self._ways.rekey(password, _seconds(timeout))}
+
     @commands.Recover.responder
     async def recover(self, user: str, recovery_key: str, password: str, timeout: float | None = None) -> JSONObject:
         return {"account": await self._ways.recover(user, recovery_key, password, _seconds(timeout))}

@@ -13,6 +13,7 @@ from p2pchat.chat.sending import Deposited
 from p2pchat.client.directory import Directory, KeyChanged
 from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keys
+from p2pchat.crypto.encoding import KEY_ID_BYTES
 from p2pchat.crypto.envelope import Kind, Message, SealingKey, divide, envelope_id, key_id_in
 from p2pchat.crypto.opening import Opener, OpeningFailed, Step
 from p2pchat.crypto.proofs import Acknowledgement, Reason
@@ -52,9 +53,12 @@ class Mail:
         now = keys()
         self.sealer = Sealer(now.identity, now.account_version, now.record.epoch)
         self.opener = Opener(now.identity)
+        self._former = Opener(now.former.identity) if now.former is not None else None
         self.used_keys: set[bytes] = set()
         for each in now.mail:
-            self.opener.add_key(Kind.MAIL, each.key_id, each.private)
+            old = now.former is not None and each.number < now.former.until
+            opener = self._former if old and self._former is not None else self.opener
+            opener.add_key(Kind.MAIL, each.key_id, each.private)
 
     # -- out
 
@@ -131,7 +135,8 @@ class Mail:
     async def _open(self, envelope: bytes) -> Incoming | None:
         """The message in an envelope; None: it stays in the mailbox until the person has judged a changed key."""
         header, sealed = divide(envelope)
-        claim = self.opener.claim(header)
+        opener = self._opener(header)
+        claim = opener.claim(header)
         self.used_keys.add(key_id_in(envelope))
         try:
             person = await self._directory.person(claim.user)
@@ -145,4 +150,15 @@ class Mail:
         except Misbehaved as error:
             self._log.warn("the sender of an envelope is not known: {error}", error=str(error))
             return None
-        return Incoming.of(self.opener.open(header, sealed, person.identity))
+        return Incoming.of(opener.open(header, sealed, person.identity))
+
+    def _opener(self, header: bytes) -> Opener:
+        """That of the identity before, for what was sealed to it."""
+        former = self._former
+        return former if former is not None and former.has_key(header[2 : 2 + KEY_ID_BYTES]) else self.opener
+
+    def drop_key(self, key_id: bytes) -> None:
+        """Nothing under this mail key opens any more."""
+        for opener in (self.opener, self._former):
+            if opener is not None:
+                opener.drop_key(key_id)

@@ -117,7 +117,7 @@ class Rotation(Service):
         record = MailKeyRecord.create(keys.identity, keys.record.epoch, number, private, keys.escrow_public)
         self._keyring.add_mail_key(MailPrivate(number, record.key_id, self._now_ms(), private))
         self._mail.opener.add_key(Kind.MAIL, record.key_id, private)
-        renewed = MailKeys(record, register.current)
+        renewed = register.rotated(record)
         await self._write(renewed)
         self._keyring.want_rotation(False)
         self._log.info("the mail key is number {number} now", number=number)
@@ -127,7 +127,7 @@ class Rotation(Service):
         """Steps 4 and 5: everything under the old key is on our disk, then it goes for good."""
         if await self._fetch():
             return register
-        drained = MailKeys(register.current)
+        drained = register.drained()
         await self._write(drained)
         self._forget_others(drained)
         return drained
@@ -135,7 +135,7 @@ class Rotation(Service):
     def _forget_others(self, register: MailKeys) -> None:
         """Erase the private halves that nothing can be sealed to any more."""
         for key_id in self._keyring.keep_mail_keys({register.current.key_id}):
-            self._mail.opener.drop_key(key_id)
+            self._mail.drop_key(key_id)
 
     async def _write(self, register: MailKeys) -> None:
         user = self._keyring.keys.user

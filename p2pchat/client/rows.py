@@ -67,6 +67,7 @@ def person_row(user: str, contact: Contact | None, presence: str, last_seen: int
         row |= {name: True for name, holds in marks.items() if holds}
         row |= {"contact": True} if contact.standing == CONTACT else {}
         row |= {"key_changed": True} if contact.offered else {}
+        row |= {"key_renewed": True} if contact.former else {}
     return row
 
 

@@ -155,7 +155,7 @@ class OwnSession(Service):
         except Misbehaved as error:
             self._log.warn("a forged session record was ignored: {error}", error=str(error))
             return
-        if replaced_by(keys.record, found):
+        if replaced_by(keys.record, found) and not self._keyring.expects(found.public_key):
             by = {"epoch": found.epoch, "at": found.time, "node": name(found.node) if found.node is not None else None}
             self._keyring.replace(by)
             self._log.info("the session was replaced by epoch {epoch}", epoch=found.epoch)

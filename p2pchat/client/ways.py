@@ -1,18 +1,21 @@
-"""The ways in and out of an account, one at a time: register, log in, recover, change the password, log out, delete."""
+"""The ways in and out of an account, one at a time: register, log in, recover, renew, log out, delete."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
 
 from p2pchat.client.agent import Agent
 from p2pchat.client.commands import JSONObject
 from p2pchat.client.keyring import ACTIVE
-from p2pchat.errors import NotLoggedIn, UserError
+from p2pchat.errors import NotLoggedIn, P2PChatError, UserError
 
 
 class Ways:
     """What the control socket may ask about the account itself."""
+
+    _log = Logger()
 
     def __init__(self, agent: Agent) -> None:
         self._agent, self._entering = agent, DeferredLock()
@@ -34,8 +37,24 @@ class Ways:
 
     async def _log_in(self, user: str, password: str, timeout: float, take_over: bool) -> JSONObject:
         await self._wait_for_ring(timeout)
-        self._agent.enter(await self._agent.entrance.log_in(user, password, timeout), take_over)
+        entered = await self._agent.entrance.log_in(user, password, timeout)
+        self._agent.enter(entered, take_over)
+        if entered.weak:
+            Deferred.fromCoroutine(self._alone(self._strengthen, password, timeout)).addErrback(self._not_strengthened)
         return self._agent.account_row()
+
+    async def _strengthen(self, password: str, timeout: float) -> JSONObject:
+        """Behind a login: the password's hash at today's cost."""
+        agent = self._agent
+        if agent.keyring.state == ACTIVE:
+            self._new_password(*await agent.entrance.strengthen(agent.keyring.keys, password, timeout))
+        return {}
+
+    def _not_strengthened(self, failure: Any) -> None:
+        if failure.check(P2PChatError):
+            self._log.info("the password's hash was not renewed: {error}", error=failure.getErrorMessage())
+        else:
+            self._log.failure("Renewing the password's hash failed.", failure)
 
     async def recover(self, user: str, recovery_key: str, password: str, timeout: float) -> JSONObject:
         return await self._alone(self._recover, user, recovery_key, password, timeout)
@@ -53,6 +72,21 @@ class Ways:
         escrow, version = await self._agent.entrance.change_password(self._agent.keyring.keys, old, new, timeout)
         self._new_password(escrow, version)
         return self._agent.account_row()
+
+    async def rekey(self, password: str, timeout: float) -> JSONObject:
+        """A new identity; contacts who follow the signature of the old one are told."""
+        return await self._alone(self._rekey, password, timeout)
+
+    async def _rekey(self, password: str, timeout: float) -> JSONObject:
+        agent = self._agent
+        keys = agent.keyring.keys
+        if agent.session_row()["handover"]["state"] == "running":
+            raise UserError("The history is still coming from the home before. Wait until it is there, then renew.")
+        entered = await agent.renewing.renew(keys, password, timeout)
+        agent.enter(entered)
+        agent.renewing.finished()
+        agent.writing.chat.seal_all_anew()
+        return agent.account_row() | {"recovery_key": entered.recovery_key}
 
     def _new_password(self, escrow_public: bytes, version: int) -> None:
         self._agent.keyring.new_password(escrow_public, version)
@@ -79,6 +113,7 @@ class Ways:
         row = self._agent.account_row()
         if row["user"] is None:
             raise NotLoggedIn("Nobody is logged in here.")
+        self._agent.renewing.finished()
         await self._agent.leave()
         await self._agent.end()
         return row

@@ -1,6 +1,7 @@
 """The account register: a public part that the identity signs, and a private part for members and owner.
 
-value = LV(public ‖ PSS) ‖ LV(private).  A deleted account keeps its public part; its private part is the date.
+value = LV(public ‖ PSS) ‖ LV(private).  A deleted account keeps its public part; its private part is the date.  An
+identity that was renewed carries the proof: its last renewals, each signed by the identity before.
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from p2pchat.crypto.encoding import (
 from p2pchat.crypto.identity import Identity, PublicIdentity
 from p2pchat.crypto.passwords import SALT_BYTES, Parameters, check_verifier, proves_password, same
 from p2pchat.crypto.primitives import HYBRID_PUBLIC_BYTES, RSA_BYTES
+from p2pchat.crypto.succession import Succession, continued, encode_all, leads_from, parse_all
 from p2pchat.errors import Conflict, Misbehaved
 
 MAX_ACCOUNT_BYTES = 24_000
@@ -38,11 +40,20 @@ class AccountPublic:
     private_hash: bytes
     statement: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    successions: tuple[Succession, ...] = ()
 
     @classmethod
-    def create(cls, identity: Identity, version: int, previous: bytes, private: bytes) -> Self:
+    def create(
+        cls,
+        identity: Identity,
+        version: int,
+        previous: bytes,
+        private: bytes,
+        successions: tuple[Succession, ...] = (),
+    ) -> Self:
         """Sign a version; `previous` is `NO_PREVIOUS` or the digest of the version before."""
         public, private_hash = identity.public, H(private)
+        renewals = (encode_all(successions),) if successions else ()
         statement = T(
             "account",
             public.ring,
@@ -52,8 +63,9 @@ class AccountPublic:
             public.spki_sign,
             public.spki_seal,
             private_hash,
+            *renewals,
         )
-        return cls(public, version, previous, private_hash, statement, identity.sign(statement))
+        return cls(public, version, previous, private_hash, statement, identity.sign(statement), successions)
 
     @classmethod
     def parse(cls, encoded: bytes, ring: bytes) -> Self:
@@ -63,7 +75,7 @@ class AccountPublic:
             Misbehaved: wrong form, keys or signature.
         """
         statement, signature = encoded[:-RSA_BYTES], encoded[-RSA_BYTES:]
-        user, version, previous, sign, seal, private_hash = untagged(statement, "account", ring, 6)
+        user, version, previous, sign, seal, private_hash, *renewals = untagged(statement, "account", ring, 6, 7)
         identity = PublicIdentity(user_name(user), ring, sign, seal)
         identity.check()
         identity.verify(signature, statement)
@@ -71,7 +83,11 @@ class AccountPublic:
         if counted < 1 or (counted == 1) != (previous == NO_PREVIOUS):
             raise Misbehaved("An account's version does not fit the version before it.")
         sized(previous, DIGEST_BYTES, "The hash of the version before")
-        return cls(identity, counted, previous, sized(private_hash, DIGEST_BYTES, "A hash"), statement, signature)
+        sized(private_hash, DIGEST_BYTES, "A hash")
+        successions = parse_all(renewals[0], identity) if renewals else ()
+        if renewals and (not successions or successions[-1].version > counted):
+            raise Misbehaved("An account names renewals that there are not yet.")
+        return cls(identity, counted, previous, private_hash, statement, signature, successions)
 
     def encode(self) -> bytes:
         """public ‖ PSS(public)."""
@@ -162,8 +178,18 @@ class Account:
     @classmethod
     def create(cls, identity: Identity, private: bytes, after: "Account | None" = None) -> Self:
         """Sign version 1, or the version after `after`."""
-        version, previous = (1, NO_PREVIOUS) if after is None else (after.public.version + 1, after.public.digest)
-        return cls(AccountPublic.create(identity, version, previous, private), private)
+        if after is None:
+            return cls(AccountPublic.create(identity, 1, NO_PREVIOUS, private), private)
+        version, previous = after.public.version + 1, after.public.digest
+        return cls(AccountPublic.create(identity, version, previous, private, after.public.successions), private)
+
+    @classmethod
+    def renewed(cls, before: Identity, identity: Identity, private: bytes, after: "Account") -> Self:
+        """Sign the version after `after` with a new identity, which the one `before` names."""
+        version, previous = after.public.version + 1, after.public.digest
+        renewal = Succession.create(before, identity.public, version)
+        successions = continued(after.public.successions, renewal)
+        return cls(AccountPublic.create(identity, version, previous, private, successions), private)
 
     @classmethod
     def deleted(cls, identity: Identity, after: "Account", at: int) -> Self:
@@ -212,7 +238,8 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     """Whether a member may accept `new` after `old` (both register values).
 
     One version ahead must name the version before; further ahead (this member missed some) must be signed by the same
-    identity.  After a deleted account a name may begin anew, with version 1 and any identity.
+    identity, or by one that it named as its successor.  After a deleted account a name may begin anew, with version 1
+    and any identity.
 
     Raises:
         Misbehaved: `new` proves nothing, or is another identity's.
@@ -228,7 +255,9 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
         raise Misbehaved("An account register is given another user's account.")
     if before.deleted_at is not None and account.public.version == 1:
         return
-    if account.public.fingerprint != before.public.fingerprint:
+    if account.public.fingerprint != before.public.fingerprint and not leads_from(
+        account.public.successions, before.public.fingerprint
+    ):
         raise Misbehaved("An account register is given another identity.")
     step = account.public.version - before.public.version
     if step < 1 or (step == 1 and account.public.previous != before.public.digest):

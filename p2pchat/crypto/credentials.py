@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from p2pchat.crypto.account import Account, AccountPublic, Credentials
 from p2pchat.crypto.encoding import H
 from p2pchat.crypto.identity import Identity
-from p2pchat.crypto.passwords import BCRYPT_COST, PARAMETERS, SALT_BYTES, Parameters, Stretched, make_verifier
+from p2pchat.crypto.passwords import (
+    BCRYPT_COST,
+    PARAMETERS,
+    SALT_BYTES,
+    Parameters,
+    Stretched,
+    make_verifier,
+    verifier_cost,
+)
 from p2pchat.crypto.primitives import Chance, hybrid_generate, hybrid_public
 from p2pchat.crypto.vault import RecoveryKey, Secrets, open_recovery, open_vault, seal_recovery, seal_vault
 from p2pchat.errors import Misbehaved
@@ -31,8 +39,18 @@ class Costs:
     parameters: Parameters = PARAMETERS
     bcrypt: int = BCRYPT_COST
 
+    def reach(self, wanted: "Costs") -> bool:
+        """Whether a guess costs at least as much as at `wanted`."""
+        mine, other = self.parameters, wanted.parameters
+        return mine.kib >= other.kib and mine.passes >= other.passes and self.bcrypt >= wanted.bcrypt
+
 
 COSTS = Costs()
+
+
+def costs_of(credentials: Credentials) -> Costs:
+    """At what cost the password of an account was hashed."""
+    return Costs(credentials.parameters, verifier_cost(credentials.verifier))
 
 
 def register(
@@ -61,6 +79,23 @@ def change_password(
     credentials = after.credentials
     kept = _Recovery(credentials.recovery_public, credentials.recovery_auth_hash)
     return _enrol(identity, password, kept, after, costs, chance)
+
+
+def renew_identity(
+    before: Identity,
+    identity: Identity,
+    password: bytes,
+    recovery: RecoveryKey,
+    after: Account,
+    costs: Costs = COSTS,
+    chance: Chance = os.urandom,
+) -> Enrolled:
+    """The next version under a new identity, named by the one `before`: new salt, escrow pair and recovery key.
+
+    The new identity's session and mail key have to follow at once.
+    """
+    kept = _Recovery.of(recovery, identity)
+    return _enrol(identity, password, kept, after, costs, chance, before)
 
 
 def log_in(account: Account, stretched: Stretched) -> Secrets:
@@ -95,7 +130,13 @@ class _Recovery:
 
 
 def _enrol(
-    identity: Identity, password: bytes, recovery: _Recovery, after: Account | None, costs: Costs, chance: Chance
+    identity: Identity,
+    password: bytes,
+    recovery: _Recovery,
+    after: Account | None,
+    costs: Costs,
+    chance: Chance,
+    before: Identity | None = None,
 ) -> Enrolled:
     salt, escrow = chance(SALT_BYTES), hybrid_generate(chance)
     stretched = Stretched.stretch(password, identity.user, identity.ring, salt, costs.parameters)
@@ -111,7 +152,12 @@ def _enrol(
         seal_recovery(secrets, recovery.public),
         recovery.auth_hash,
     )
-    return Enrolled(Account.create(identity, credentials.encode(identity.ring), after), secrets, stretched)
+    private = credentials.encode(identity.ring)
+    if before is not None and after is not None:
+        account = Account.renewed(before, identity, private, after)
+    else:
+        account = Account.create(identity, private, after)
+    return Enrolled(account, secrets, stretched)
 
 
 def _compared(secrets: Secrets, public: AccountPublic, credentials: Credentials) -> Secrets:

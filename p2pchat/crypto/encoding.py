@@ -67,9 +67,19 @@ def split(encoded: bytes, count: int | None = None) -> list[bytes]:
     return fields
 
 
-def untagged(encoded: bytes, label: str, ring: bytes, count: int) -> list[bytes]:
-    """The `count` fields of a T(label, …) of this ring, refusing any other label, ring or number of fields."""
-    fields = split(encoded, count + 2)
+def split_between(encoded: bytes, least: int, most: int) -> list[bytes]:
+    """`split` where the last fields may be absent."""
+    fields = split(encoded)
+    if not least <= len(fields) <= most:
+        raise Misbehaved(f"{least} to {most} fields were expected, {len(fields)} came.")
+    return fields
+
+
+def untagged(encoded: bytes, label: str, ring: bytes, count: int, most: int = 0) -> list[bytes]:
+    """The `count` (up to `most`) fields of a T(label, …) of this ring, refusing any other label, ring or number."""
+    fields = split(encoded)
+    if not count <= len(fields) - 2 <= max(count, most):
+        raise Misbehaved(f"{count} fields were expected after a label, {len(fields) - 2} came.")
     if fields[0] != PROTOCOL + label.encode("ascii"):
         raise Misbehaved(f"A record is no {label!r} of this protocol version.")
     if fields[1] != ring:

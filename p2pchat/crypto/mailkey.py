@@ -1,14 +1,27 @@
 """The mail key: what senders seal mail to, published by its owner and kept in escrow for the next login.
 
 record = LV(body) ‖ LV(PSS) ‖ LV(SPKI_sign) ‖ LV(SPKI_seal) ‖ LV(escrow); senders get it with an empty escrow.
-Register value = LV(current record) ‖ LV(draining record, or nothing).
+Register value = LV(current record) ‖ LV(draining record, or nothing) [‖ LV(renewals of the identity)].
 """
 
 import os
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from p2pchat.crypto.encoding import DIGEST_BYTES, KEY_ID_BYTES, H, T, lv, number, sized, split, u64, untagged, user_name
+from p2pchat.crypto.encoding import (
+    DIGEST_BYTES,
+    KEY_ID_BYTES,
+    H,
+    T,
+    lv,
+    number,
+    sized,
+    split,
+    split_between,
+    u64,
+    untagged,
+    user_name,
+)
 from p2pchat.crypto.identity import Identity, PublicIdentity
 from p2pchat.crypto.primitives import (
     HPKE_OVERHEAD_BYTES,
@@ -21,9 +34,10 @@ from p2pchat.crypto.primitives import (
     hybrid_generate,
     hybrid_public,
 )
+from p2pchat.crypto.succession import Succession, encode_all, leads_from, parse_all
 from p2pchat.errors import Conflict, Misbehaved
 
-MAX_MAIL_KEY_BYTES = 12_000
+MAX_MAIL_KEY_BYTES = 16_000
 CLOSED = 2**64 - 1
 """The epoch of the last mail key of a deleted account: another identity may follow it."""
 ESCROW_BYTES = HYBRID_PRIVATE_BYTES + HPKE_OVERHEAD_BYTES
@@ -105,6 +119,7 @@ class MailKeys:
 
     current: MailKeyRecord
     draining: MailKeyRecord | None = None
+    successions: tuple[Succession, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, encoded: bytes, ring: bytes) -> Self:
@@ -115,13 +130,12 @@ class MailKeys:
         """
         if len(encoded) > MAX_MAIL_KEY_BYTES:
             raise Misbehaved(f"A mail key register has more than {MAX_MAIL_KEY_BYTES} bytes.")
-        current, draining = split(encoded, 2)
-        keys = cls(MailKeyRecord.parse(current, ring), MailKeyRecord.parse(draining, ring) if draining else None)
+        first, second, *renewals = split_between(encoded, 2, 3)
+        current, draining = MailKeyRecord.parse(first, ring), MailKeyRecord.parse(second, ring) if second else None
+        keys = cls(current, draining, parse_all(renewals[0], current.identity) if renewals else ())
         old = keys.draining
         if old is not None and (
-            old.identity != keys.current.identity
-            or old.number != keys.current.number - 1
-            or old.epoch > keys.current.epoch
+            not _same_person(old, keys) or old.number != keys.current.number - 1 or old.epoch > keys.current.epoch
         ):
             raise Misbehaved("A mail key register holds two keys that do not follow each other.")
         if not keys.current.escrow or (old is not None and not old.escrow):
@@ -129,8 +143,9 @@ class MailKeys:
         return keys
 
     def encode(self) -> bytes:
-        """LV(current record) ‖ LV(draining record, or nothing)."""
-        return lv(self.current.encode()) + lv(b"" if self.draining is None else self.draining.encode())
+        """LV(current record) ‖ LV(draining record, or nothing) [‖ LV(renewals)]."""
+        renewals = lv(encode_all(self.successions)) if self.successions else b""
+        return lv(self.current.encode()) + lv(b"" if self.draining is None else self.draining.encode()) + renewals
 
     def rotated(self, new: MailKeyRecord) -> Self:
         """Step 2 of the rotation; Conflict while an older key still drains (finish that first)."""
@@ -150,14 +165,14 @@ def new_mail_key(chance: Chance = os.urandom) -> bytes:
 
 def key_id_of(value: bytes | None) -> bytes:
     """The current key's id in an accepted register value, verified when it was accepted; b"" for none."""
-    return b"" if value is None else H(split(split(value, 2)[0], 5)[0])[:KEY_ID_BYTES]
+    return b"" if value is None else H(split(split_between(value, 2, 3)[0], 5)[0])[:KEY_ID_BYTES]
 
 
 def fence_of(value: bytes | None, ring: bytes) -> int:
     """The current key's number in an accepted register value; 0 for none."""
     if value is None:
         return 0
-    body = split(split(value, 2)[0], 5)[0]
+    body = split(split_between(value, 2, 3)[0], 5)[0]
     return number(untagged(body, "mail key", ring, 6)[3])
 
 
@@ -178,9 +193,7 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
         return
     before = MailKeys.parse(old, ring)
     closed = before.current.epoch == CLOSED
-    if keys.current.identity.user != before.current.identity.user or (
-        keys.current.identity != before.current.identity and not closed
-    ):
+    if keys.current.identity.user != before.current.identity.user or not (closed or _same_person(before.current, keys)):
         raise Misbehaved("A mail key register is given another identity's key.")
     later = closed or keys.current.epoch >= before.current.epoch
     step = keys.current.number - before.current.number
@@ -192,6 +205,12 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
         kept = later and step > 1
     if not kept:
         raise Conflict("The mail key was changed meanwhile; read it again.")
+
+
+def _same_person(before: MailKeyRecord, keys: MailKeys) -> bool:
+    """The same identity, or one that it named as its successor."""
+    fingerprint = before.identity.fingerprint
+    return keys.current.identity.fingerprint == fingerprint or leads_from(keys.successions, fingerprint)
 
 
 def _escrow_label(who: PublicIdentity, number_: int, public: bytes) -> bytes:

@@ -109,6 +109,10 @@ class Opener:
         """Open from now on what is sealed to this key (its 96-byte private half)."""
         self._keys[key_id] = (kind, private)
 
+    def has_key(self, key_id: bytes) -> bool:
+        """Whether something under this key would be opened."""
+        return key_id in self._keys
+
     def drop_key(self, key_id: bytes) -> None:
         """The key was rotated out or its connection ended: nothing under it opens any more."""
         self._keys.pop(key_id, None)

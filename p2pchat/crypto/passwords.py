@@ -99,6 +99,11 @@ def check_verifier(verifier: bytes) -> None:
         raise Misbehaved(f"A verifier is no bcrypt with a cost of 4 to {MAX_BCRYPT_COST}.")
 
 
+def verifier_cost(verifier: bytes) -> int:
+    """The cost of a checked verifier: two to that power rounds."""
+    return int(verifier[4:6])
+
+
 def proves_password(auth: bytes, verifier: bytes) -> bool:
     """Whether `auth` is the auth key that `verifier` was made from; takes as long as bcrypt does."""
     check_verifier(verifier)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pchat.crypto.encoding import DIGEST_BYTES, H, T, lv, number, sized, split, text, u64, untagged, user_name
 from p2pchat.crypto.primitives import SIGNATURE_BYTES, ed25519_verify
 from p2pchat.crypto.session import SessionRecord, require_same_session
+from p2pchat.crypto.succession import leads_from
 from p2pchat.errors import Misbehaved, NotLoggedIn
 
 MAX_ACKNOWLEDGED = 1000
@@ -140,7 +141,9 @@ def check_acknowledgement(session: bytes | None, proof: bytes, ids: Collection[b
     if session is None:
         raise NotLoggedIn("The node does not know this session yet; try again in a moment.")
     accepted = SessionRecord.parse(session, ring)
-    if (accepted.user, accepted.fingerprint) != (proven.record.user, proven.record.fingerprint):
+    fingerprint, carried = accepted.fingerprint, proven.record
+    renewed = carried.epoch > accepted.epoch and leads_from(carried.successions, fingerprint)
+    if accepted.user != carried.user or (fingerprint != carried.fingerprint and not renewed):
         raise Misbehaved("An acknowledgement is another person's.")
     require_same_session(accepted, proven.record.epoch)
     if proven.record.epoch == accepted.epoch and proven.record.public_key != accepted.public_key:

@@ -1,7 +1,7 @@
 """The session record: which agent speaks for a user now, signed by identity and by the session's own key.
 
-record = LV(body) ‖ LV(PSS) ‖ LV(Ed25519) ‖ LV(SPKI_sign) ‖ LV(SPKI_seal).  The identity's keys travel along, so that a
-record proves itself against a fingerprint; readers compare that with their pin.
+record = LV(body) ‖ LV(PSS) ‖ LV(Ed25519) ‖ LV(SPKI_sign) ‖ LV(SPKI_seal) [‖ LV(renewals)].  The identity's keys travel
+along, so that a record proves itself against a fingerprint; readers compare that with their pin.
 """
 
 import os
@@ -20,6 +20,7 @@ from p2pchat.crypto.encoding import (
     number,
     sized,
     split,
+    split_between,
     text,
     u64,
     untagged,
@@ -36,10 +37,11 @@ from p2pchat.crypto.primitives import (
     gcm_seal,
     kdf,
 )
+from p2pchat.crypto.succession import Succession, encode_all, leads_from, parse_all
 from p2pchat.errors import Conflict, Misbehaved, SessionReplaced
 from p2pchat.identifiers import Address, Identifier, from_bytes, to_bytes
 
-MAX_SESSION_BYTES = 8_000
+MAX_SESSION_BYTES = 12_000
 MAX_ADDRESSES = 16
 CAPABILITY_BYTES = 16
 CLOSED = 2**64 - 1
@@ -61,6 +63,7 @@ class SessionRecord:
     body: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     possession: bytes = field(repr=False)
+    successions: tuple[Succession, ...] = field(default=(), repr=False)
 
     @classmethod
     def create(
@@ -73,6 +76,7 @@ class SessionRecord:
         after: "SessionRecord | None",
         log_in: bool,
         closing: bool = False,
+        successions: tuple[Succession, ...] | None = None,
     ) -> Self:
         """Sign the record that follows `after`.
 
@@ -84,6 +88,7 @@ class SessionRecord:
             after: the register's value now.
             log_in: True begins a new epoch, False continues ours.
             closing: our account was deleted; whoever takes the name later may follow.
+            successions: renewals of the identity; None for those of `after`.
         """
         epoch, sequence = next_place(after, log_in)
         sequence = CLOSED if closing else sequence
@@ -103,7 +108,12 @@ class SessionRecord:
             u64(time),
         )
         raw, signature, possession = key.public_key().public_bytes_raw(), identity.sign(body), key.sign(body)
-        return cls(public, epoch, sequence, previous, raw, node, address_box, time, body, signature, possession)
+        if successions is None:
+            successions = after.successions if after is not None and after.identity == public else ()
+        return cls(
+            *(public, epoch, sequence, previous, raw, node, address_box, time, body, signature, possession),
+            successions,
+        )
 
     @classmethod
     def parse(cls, encoded: bytes, ring: bytes) -> Self:
@@ -114,7 +124,7 @@ class SessionRecord:
         """
         if len(encoded) > MAX_SESSION_BYTES:
             raise Misbehaved(f"A session record has more than {MAX_SESSION_BYTES} bytes.")
-        body, signature, possession, sign, seal = split(encoded, 5)
+        body, signature, possession, sign, seal, *renewals = split_between(encoded, 5, 6)
         user, fingerprint, epoch, sequence, previous, key, node, box, time = untagged(body, "session", ring, 9)
         identity = PublicIdentity(user_name(user), ring, sign, seal)
         identity.check()
@@ -134,12 +144,14 @@ class SessionRecord:
             body,
             signature,
             possession,
+            parse_all(renewals[0], identity) if renewals else (),
         )
 
     def encode(self) -> bytes:
         """The register value."""
         keys = (self.identity.spki_sign, self.identity.spki_seal)
-        return b"".join(lv(each) for each in (self.body, self.signature, self.possession, *keys))
+        renewals = (encode_all(self.successions),) if self.successions else ()
+        return b"".join(lv(each) for each in (self.body, self.signature, self.possession, *keys, *renewals))
 
     @property
     def user(self) -> str:
@@ -173,7 +185,7 @@ def epoch_of(value: bytes | None, ring: bytes) -> int:
     """The fence of a session register's accepted value, which was verified when it was accepted; 0 for none."""
     if value is None:
         return 0
-    body = split(value, 5)[0]
+    body = split_between(value, 5, 6)[0]
     return number(untagged(body, "session", ring, 9)[2])
 
 
@@ -182,7 +194,7 @@ def replaced_by(mine: SessionRecord, found: SessionRecord) -> bool:
 
     It does with a higher epoch, or with a sequence or key in our epoch that we did not make.  No node's word does.
     """
-    if found.fingerprint != mine.fingerprint or found.user != mine.user:
+    if found.user != mine.user or not _same_person(mine, found):
         return False
     if found.epoch != mine.epoch:
         return found.epoch > mine.epoch
@@ -206,16 +218,21 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     if old is None:
         return
     before = SessionRecord.parse(old, ring)
-    same = record.fingerprint == before.fingerprint or before.sequence == CLOSED
+    same = _same_person(before, record) or before.sequence == CLOSED
     if record.user != before.user or not same:
         raise Misbehaved("A session register is given another identity's record.")
     if record.place <= before.place:
         raise Conflict("The session was changed meanwhile; read it again.")
-    if record.epoch == before.epoch and record.public_key != before.public_key:
+    if record.epoch == before.epoch and (record.public_key, record.identity) != (before.public_key, before.identity):
         raise Misbehaved("A session record has another key in the same epoch.")
     one_step = record.place in (next_place(before, log_in=False), next_place(before, log_in=True))
     if one_step and record.previous != before.digest:
         raise Conflict("The session was changed meanwhile; read it again.")
+
+
+def _same_person(before: SessionRecord, record: SessionRecord) -> bool:
+    """The same identity, or one that it named as its successor."""
+    return record.fingerprint == before.fingerprint or leads_from(record.successions, before.fingerprint)
 
 
 def seal_addresses(

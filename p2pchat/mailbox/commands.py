@@ -35,7 +35,7 @@ CURSOR_BYTES = 64
 MAX_PAGE_ENVELOPES = 50
 MAX_PAGE_BYTES = 60_500
 MAX_IDS = 500
-MAX_PROOF_BYTES = 26_000
+MAX_PROOF_BYTES = 30_000
 
 _READING = (TryElsewhere, NoQuorum, Moving, Busy, NoNodeReachable, DiskFull, InternalError, Misbehaved)
 

@@ -19,7 +19,7 @@ from p2pchat.wire.tls import TLS, judge_agent
 HELLO_SECONDS = 10.0
 """The other agent may have to read our session record from the ring first."""
 MAX_USER_BYTES = 128
-MAX_SESSION_BYTES = 8192
+MAX_SESSION_BYTES = 12_000
 MAX_CHANNELS = 1_000
 EXPORTER_LABEL = b"EXPORTER-p2pchat-channel"
 """Of the 32 bytes that a channel key is bound to (crypto.md 4): `link.exporter(EXPORTER_LABEL)`."""

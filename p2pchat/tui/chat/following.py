@@ -136,7 +136,14 @@ class Following:
         screen, user = self._screen, str(event["user"])
         before = screen.model.person(user)
         screen.show(screen.model.met([event]))
-        if screen.model.person(user).key_changed and not before.key_changed:
+        now = screen.model.person(user)
+        if now.key_renewed and not before.key_renewed:
+            screen.note(
+                f"{user} has a new key, signed by the one before. Compare digits with /verify {user}: whoever had the"
+                " old key could have made it.",
+                failed=True,
+            )
+        if now.key_changed and not before.key_changed:
             screen.note(
                 f"The key of {user} has changed. Compare digits with /verify {user} before you go on.", failed=True
             )

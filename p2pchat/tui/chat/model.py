@@ -63,6 +63,7 @@ class Person:
     last_seen: str = ""  # ISO 8601 UTC
     verified: bool = False
     key_changed: bool = False
+    key_renewed: bool = False
     blocked: bool = False
 
     @classmethod
@@ -73,6 +74,7 @@ class Person:
             last_seen=str(row.get("last_seen") or ""),
             verified=bool(row.get("verified")),
             key_changed=bool(row.get("key_changed")),
+            key_renewed=bool(row.get("key_renewed")),
             blocked=bool(row.get("blocked")),
         )
 

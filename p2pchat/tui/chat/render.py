@@ -129,7 +129,7 @@ def chat(shown: Chat, person: Person, is_open: bool, width: int) -> Markup:
     """One row of the list: presence, name, unread count."""
     sign = PRESENCES.get(person.presence, "?")
     count = f" {shown.unread}" if shown.unread else ""
-    changed = " !" if person.key_changed else f" {DRAFT}" if shown.draft and not is_open else ""
+    changed = " !" if person.key_changed or person.key_renewed else f" {DRAFT}" if shown.draft and not is_open else ""
     text = one_line(shown.user, max(width - len(count) - len(changed) - 3, 4)) + changed + count
     attribute = "selected" if is_open else "unread" if shown.unread else "text"
     return [("online" if person.presence == "online" else "faint", f"{sign} "), (attribute, text)]
@@ -145,6 +145,8 @@ def title(model: Model) -> Markup:
         shown.append(("state", "  verified"))
     if person.key_changed:
         shown.append(("alert", f" the key of {name(user)} has changed: compare digits with /verify "))
+    elif person.key_renewed:
+        shown.append(("alert", f" {name(user)} has a new key, signed by the one before: compare digits with /verify "))
     if person.blocked:
         shown.append(("notice", "  blocked: /unblock"))
     opened = model.chat(user)
