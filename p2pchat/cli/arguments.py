@@ -30,7 +30,16 @@ def build_parser() -> CommandParser:
     parser.add_argument("--print-completion", choices=("bash", "zsh"), help="print a completion script for a shell")
     parser.agent()
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=CommandParser)
-    for add_group in (add_account, add_chat, add_contacts, add_screens, add_ring, add_config, simulate.add_commands):
+    for add_group in (
+        add_account,
+        add_chat,
+        add_contacts,
+        add_screens,
+        add_ring,
+        add_config,
+        add_doctor,
+        simulate.add_commands,
+    ):
         add_group(commands)
     return parser
 
@@ -191,3 +200,13 @@ def add_config(commands: Commands) -> None:
         table = {each.name: each for each in (*SERVER, *CLIENT) if each.name not in ("home", "config")}
         add_options(command.add_argument_group("options of the programs"), [], list(table.values()))
         command.set_defaults(settings=[])
+
+
+def add_doctor(commands: Commands) -> None:
+    """The check of a host."""
+    doctor = add(
+        commands, "doctor", "doctor:doctor", "look at ports, multicast, certificates, clock, disk and ring", False
+    )
+    doctor.add_argument("program", metavar="PROGRAM", nargs="?", choices=("server", "client"), default="server")
+    table = {each.name: each for each in (*CLIENT, *SERVER) if each.name not in ("home", "config")}
+    doctor.option(*table.values())

@@ -1,0 +1,52 @@
+"""The doctor at a ring of three: all well, a node away, a node that is to start, and one of another ring."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.stage import Answer, Node, Row, Stage, p2pchat, until
+
+
+class DoctorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.addCleanup(self.stage.close)
+
+    def doctor(self, node: Node, *words: str) -> Answer:
+        told = ["--data", str(node.data), "--no-multicast", "--json", *words]
+        return p2pchat("doctor", *told, folder=self.stage.folder)
+
+    def of(self, answer: Answer, check: str) -> list[Row]:
+        return [row for row in answer.rows if row["check"] == check]
+
+    def test_a_ring_and_what_can_happen_to_it(self) -> None:
+        nodes = self.stage.start_ring(3)
+        first, last = nodes[0], nodes[2]
+
+        def compared() -> bool:
+            answer = self.doctor(first)
+            return answer.status == 0 and {row["state"] for row in self.of(answer, "ring")} == {"ok"}
+
+        until(compared, "the doctor is not content with a whole ring")
+        answer = self.doctor(first)
+        ports = [row["text"] for row in self.of(answer, "port")]
+        self.assertEqual(ports, [f"ring {first.address} is answered", f"clients {first.clients} is answered"])
+        last.kill()
+
+        def missed() -> bool:
+            away = [row for row in self.of(self.doctor(first), "ring") if last.name in row["text"]]
+            return bool(away) and away[0]["state"] == "warning"
+
+        until(missed, "the doctor does not miss a node that was killed")
+        free = ("--ring", "127.0.0.1:0", "--clients", "127.0.0.1:0")
+        answer = self.doctor(last, *free, "--join", first.address)
+        self.assertEqual(answer.status, 0, answer.output)
+        self.assertIn(f"{first.address} answers: node {first.name}", [row["text"] for row in self.of(answer, "ring")])
+        other = self.stage.folder / "other"
+        p2pchat("ring", "create", str(other), folder=self.stage.folder)
+        stranger = Node(self.stage.folder / "stranger", last.process)
+        p2pchat("ring", "admit", "--authority", str(other), "--data", str(stranger.data), folder=self.stage.folder)
+        answer = self.doctor(stranger, *free, "--join", first.address, "--join", last.address)
+        self.assertEqual(answer.status, 1)
+        self.assertEqual([row["state"] for row in self.of(answer, "ring")], ["failed", "failed"])
+        told = " ".join(row["text"] for row in self.of(answer, "ring"))
+        self.assertIn("belongs to the ring", told)
+        self.assertIn("does not answer as a node", told)
