@@ -4,7 +4,7 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.application.service import MultiService
@@ -14,6 +14,7 @@ from twisted.python.components import Componentized
 
 from p2pchat.errors import P2PChatError
 from p2pchat.logs import Log
+from p2pchat.notify import Notifier
 from p2pchat.settings import Setting, Shape, resolve
 
 USAGE_STATUS = 2
@@ -81,12 +82,14 @@ class Program(MultiService):
 
     Args:
         options: as twistd has parsed them; `--logger` and `--syslog` are left to twistd.
-        call_soon: runs a function in the reactor's next turn, when nobody is in the middle of a line.
+        reactor: tells systemd that it turns; the log is reopened in its next turn, when nobody is in the middle of a
+            line.
     """
 
-    def __init__(self, options: TableOptions, call_soon: Callable[..., object]) -> None:
+    def __init__(self, options: TableOptions, reactor: Any) -> None:
         super().__init__()
-        self._call_soon = call_soon
+        self._call_soon = reactor.callFromThread
+        self._notifier = Notifier(os.environ, reactor)
         self._twistd, self._chosen = options.parent, options.chosen
         self._log: Log | None = None
         self._before: Any = None
@@ -107,10 +110,16 @@ class Program(MultiService):
 
     def stopService(self) -> Any:
         """Leave SIGHUP as it was."""
+        self._notifier.stopping()
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
         return super().stopService()
+
+    def announce(self, line: str) -> None:
+        """The program is ready: say so to whoever reads its output, and to systemd."""
+        announce(line)
+        self._notifier.ready(line)
 
     def _reopen(self, *_: Any) -> None:
         if self._log is not None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     ("errors", "identifiers", "counting", "request"),
     ("settings",),
-    ("logs",),
+    ("logs", "notify"),
     ("twistd",),
     ("crypto",),
     ("wire",),

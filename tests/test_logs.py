@@ -118,7 +118,7 @@ class FileTests(SynchronousTestCase):
         options.chosen = {"log-format": "json", "log-level": "info"}
         soon: list[Any] = []
         before = signal.getsignal(signal.SIGHUP)
-        program = Program(options, soon.append)
+        program = Program(options, mock.Mock(callFromThread=soon.append))
         program.setServiceParent(application)
         program.startService()
         try:

@@ -53,10 +53,18 @@ class PackageTests(SynchronousTestCase):
         self.assertIn("p2pchat-client", listed)
         self.assertIn("ring", self.run_python(str(self.venv / "bin" / "p2pchat"), "--help"))
 
+    def assert_shared(self) -> None:
+        """Manual pages lie where man looks, and units beside them."""
+        for path in ("man/man1/p2pchat.1", "man/man1/p2pchat-client.1", "man/man5/p2pchat.toml.5"):
+            self.assertTrue((self.venv / "share" / path).exists(), path)
+        for path in ("man/man8/p2pchat-server.8", "p2pchat/systemd/p2pchat-server.service"):
+            self.assertTrue((self.venv / "share" / path).exists(), path)
+
     def test_installed_from_the_tree(self) -> None:
         self.install(str(self.tree))
         self.assert_installed()
         self.assertTrue(list(self.venv.glob("lib/python*/site-packages/twisted/plugins/p2pchat_plugin.py")))
+        self.assert_shared()
 
     def test_installed_in_place(self) -> None:
         self.install("-e", str(self.tree))
@@ -67,3 +75,4 @@ class PackageTests(SynchronousTestCase):
         (wheel,) = (self.folder / "dist").glob("*.whl")
         self.install(str(wheel))
         self.assert_installed()
+        self.assert_shared()

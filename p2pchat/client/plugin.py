@@ -10,7 +10,7 @@ import platformdirs
 
 from p2pchat import settings
 from p2pchat.client.program import PROGRAM, AgentService
-from p2pchat.twistd import Program, TableOptions, announce, give_up
+from p2pchat.twistd import Program, TableOptions, give_up
 
 MAX_THREADS = 2
 
@@ -29,15 +29,15 @@ def makeService(options: Options, reactor: Any = None) -> Program:
     if reactor is None:
         from twisted.internet import reactor
     home = options.chosen["home"] or Path(platformdirs.user_data_dir("p2pchat", appauthor=False))
+    whole = Program(options, reactor)
     agent = AgentService(
         reactor,
         options.chosen,
         home,
         time.time,
         min(MAX_THREADS, os.cpu_count() or 1),
-        announce,
+        whole.announce,
         partial(give_up, reactor, PROGRAM),
     )
-    whole = Program(options, reactor.callFromThread)
     agent.setServiceParent(whole)
     return whole

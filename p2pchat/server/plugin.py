@@ -10,7 +10,7 @@ import platformdirs
 
 from p2pchat import settings
 from p2pchat.server.node import PROGRAM, NodeService
-from p2pchat.twistd import Program, TableOptions, announce, give_up
+from p2pchat.twistd import Program, TableOptions, give_up
 
 MAX_THREADS = 4
 
@@ -29,6 +29,7 @@ def makeService(options: Options, reactor: Any = None) -> Program:
     if reactor is None:
         from twisted.internet import reactor
     folder = options.chosen["data"] or platformdirs.user_data_path("p2pchat", appauthor=False)
+    whole = Program(options, reactor)
     node = NodeService(
         reactor,
         options.chosen,
@@ -36,9 +37,8 @@ def makeService(options: Options, reactor: Any = None) -> Program:
         time.time,
         Random(),
         min(MAX_THREADS, os.cpu_count() or 1),
-        announce,
+        whole.announce,
         partial(give_up, reactor, PROGRAM),
     )
-    whole = Program(options, reactor.callFromThread)
     node.setServiceParent(whole)
     return whole
