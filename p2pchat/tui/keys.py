@@ -31,6 +31,9 @@ CHAT = (
     Binding("reply", ("meta r",), "answer the message in view; again: the one above"),
     Binding("unread", ("meta v",), "count the message in view as unread, and all below"),
     Binding("copy", ("meta c",), "copy the last message in view"),
+    Binding("links", ("meta o",), "links of this chat: open or copy one"),
+    Binding("editor", ("ctrl o",), "edit the line in $VISUAL or $EDITOR"),
+    Binding("mouse", ("meta m",), "the wheel scrolls, a click opens a chat; again: off"),
     Binding("list", ("f2",), "show or hide the list of chats"),
     Binding("person", ("f3",), "who this is: presence and fingerprint"),
     Binding("bare", ("meta l",), "only the messages, easy to mark"),
@@ -82,6 +85,8 @@ RING = (
 )
 
 _SHOWN = {"meta": "Alt", "ctrl": "Ctrl", "esc": "Escape", "page up": "PageUp", "page down": "PageDown"}
+_NAMED = {shown.lower(): key for key, shown in _SHOWN.items()}
+_MODIFIERS = ("alt-", "meta-", "ctrl-", "shift-")
 MANY_KEYS = 4
 """More keys than this are shown as the first and the last one."""
 
@@ -102,6 +107,8 @@ def rebound(tables: Sequence[Sequence[Binding]], wanted: Mapping[str, tuple[str,
         if action not in known:
             raise UserError(f"[keys] has no action {action!r}. There are: {', '.join(sorted(known))}.")
     changed = [tuple(replace(each, keys=wanted.get(each.action, each.keys)) for each in table) for table in tables]
+    if len(tables) > 1:
+        _check_typing(wanted)
     taken: dict[str, str] = {}
     for each in (binding for table in changed for binding in table):
         for key in each.keys:
@@ -112,6 +119,35 @@ def rebound(tables: Sequence[Sequence[Binding]], wanted: Mapping[str, tuple[str,
                 )
             taken[key] = each.action
     return changed
+
+
+def _check_typing(wanted: Mapping[str, tuple[str, ...]]) -> None:
+    """Beside a line that one types in, a character alone is no key."""
+    for action, chosen in wanted.items():
+        for key in chosen:
+            if len(key) == 1 or key in ("backspace", "delete"):
+                raise UserError(f"[keys]: {key} is needed for typing; give {action} a key such as Alt-{key[0]} or F5.")
+
+
+def named(text: str) -> str:
+    """urwid's name of a key as people write it: Ctrl-k is `ctrl k`; urwid's own names stay.
+
+    Raises:
+        UserError: a character alone, which one could not type any more, or nothing.
+    """
+    words, last = [], text.strip()
+    while modifier := next((each for each in _MODIFIERS if last.lower().startswith(each) and last != each), None):
+        words.append(_NAMED.get(modifier[:-1], modifier[:-1]))
+        last = last[len(modifier) :]
+    if not last:
+        raise UserError("a key has a name, such as Ctrl-o, Alt-x or F5.")
+    return " ".join([*words, _NAMED.get(last.lower(), last if len(last) == 1 else _lower(last))])
+
+
+def _lower(key: str) -> str:
+    """Names in small letters, as urwid has them; the character of `meta R` stays."""
+    *words, last = key.split(" ")
+    return " ".join([*(each.lower() for each in words), last if len(last) == 1 else last.lower()])
 
 
 def shown(key: str) -> str:

@@ -9,8 +9,11 @@ from typing import Any
 from p2pchat.errors import UserError
 from p2pchat.tui import keys
 from p2pchat.tui.keys import Binding
+from p2pchat.tui.notices import WAYS
 from p2pchat.tui.palette import THEMES
+from p2pchat.tui.programs import checked_hook
 
+SETTINGS = ("theme", "notify", "notify-by", "mouse", "keep-inputs", "hook", "opener", "editor", "keys", "ring-keys")
 FILE_NAME = "screen.toml"
 MAX_FILE_BYTES = 64 * 1024
 NOTIFY = ("none", "bell", "name", "text")
@@ -23,6 +26,12 @@ class Preferences:
 
     theme: str = "auto"
     notify: str = "name"
+    notify_by: str = "auto"
+    mouse: bool = False
+    keep_inputs: bool = True
+    hook: Sequence[str] = ()
+    opener: Sequence[str] = ()
+    editor: Sequence[str] = ()
     chat_keys: Sequence[Binding] = keys.CHAT
     compose_keys: Sequence[Binding] = keys.COMPOSE
     ring_keys: Sequence[Binding] = keys.RING
@@ -54,14 +63,43 @@ def load(folder: Path) -> Preferences:
 def parsed(table: Mapping[str, Any]) -> Preferences:
     """Preferences out of a TOML table; UserError names what is wrong and what may stand there."""
     for name in table:
-        if name not in ("theme", "notify", "keys", "ring-keys"):
-            raise UserError(f"there is no setting {name!r}; there are theme, notify, [keys] and [ring-keys].")
+        if name not in SETTINGS:
+            raise UserError(f"there is no setting {name!r}; there are {', '.join(SETTINGS)}.")
     theme = _choice(table, "theme", ("auto", *THEMES))
     notify = _choice(table, "notify", NOTIFY, "name")
     chosen, ring = _keys(table, "keys"), _keys(table, "ring-keys")
     chat, compose = keys.rebound((keys.CHAT, keys.COMPOSE), chosen)
     (watching,) = keys.rebound((keys.RING,), ring)
-    return Preferences(theme, notify, chat, compose, watching, chosen)
+    return Preferences(
+        theme,
+        notify,
+        _choice(table, "notify-by", WAYS),
+        _switch(table, "mouse", False),
+        _switch(table, "keep-inputs", True),
+        checked_hook(_command(table, "hook")),
+        _command(table, "opener"),
+        _command(table, "editor"),
+        chat,
+        compose,
+        watching,
+        chosen,
+    )
+
+
+def _switch(table: Mapping[str, Any], name: str, default: bool) -> bool:
+    value = table.get(name, default)
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is true or false, not {value!r}.")
+    return value
+
+
+def _command(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = table.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
+        raise UserError(f"{name} is a list of words, such as ['notify-send', 'p2pchat']; no shell reads it.")
+    if value and not value[0]:
+        raise UserError(f"{name} begins with the program to run.")
+    return tuple(value)
 
 
 def _choice(table: Mapping[str, Any], name: str, choices: Sequence[str], default: str = "auto") -> str:
@@ -80,5 +118,5 @@ def _keys(table: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or not all(isinstance(each, str) and each for each in listed):
             raise UserError(f"[{name}] {action} is a key such as 'ctrl o', or a list of keys.")
-        changes[action] = tuple(listed)
+        changes[action] = tuple(keys.named(each) for each in listed)
     return changes

@@ -1,5 +1,7 @@
 """Entries of the screens: put one on the terminal, and return when the person leaves."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,14 +21,18 @@ from twisted.logger import (
 from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import Connect
 from p2pchat.tui.chat.controller import Controller
+from p2pchat.tui.chat.inputs import FILE_NAME as INPUTS
+from p2pchat.tui.chat.inputs import Inputs
+from p2pchat.tui.notices import way_of
 from p2pchat.tui.plain import Plain, Typed
 from p2pchat.tui.preferences import Preferences
+from p2pchat.tui.programs import Programs
 from p2pchat.tui.ring.controller import Controller as RingController
 from p2pchat.tui.ring.controller import Find, Look
 from p2pchat.tui.ring.model import Model as RingModel
 from p2pchat.tui.ring.model import Row, Snapshot, changes
 from p2pchat.tui.ring.widgets import still
-from p2pchat.tui.screen import Screen
+from p2pchat.tui.screen import WITHOUT_COMMANDS, Screen
 
 LOG_NAME = "screen.log"
 
@@ -47,8 +53,30 @@ async def chat(
         reactor,
         log_folder,
         theme,
-        lambda screen, left: Controller(screen, connect, reactor, left, user, preferences),
+        lambda screen, left: Controller(
+            screen,
+            connect,
+            reactor,
+            left,
+            user,
+            preferences,
+            _programs(reactor, log_folder, preferences),
+            Inputs(log_folder / INPUTS) if preferences.keep_inputs else None,
+        ),
+        preferences,
     )
+
+
+def _programs(reactor: Any, folder: Path, wishes: Preferences) -> Programs:
+    return Programs(reactor.spawnProcess, reactor, folder, os.environ, wishes.hook, _opener(wishes), wishes.editor)
+
+
+def _opener(wishes: Preferences) -> Sequence[str]:
+    """What opens links: as somebody wishes, else the desktop's own program where there is a desktop."""
+    desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if wishes.opener or not (desktop and shutil.which("xdg-open")):
+        return wishes.opener
+    return ("xdg-open",)
 
 
 async def plain(reactor: Any, connect: Connect, log_folder: Path) -> None:
@@ -77,6 +105,7 @@ async def ring(reactor: Any, look: Look, find: Find, log_folder: Path, preferenc
         log_folder,
         theme,
         lambda screen, left: RingController(screen, look, find, reactor, lambda: left(None), preferences.ring_keys),
+        preferences,
     )
 
 
@@ -92,12 +121,18 @@ def ring_changes(before: Sequence[Row], after: Sequence[Row]) -> list[dict[str, 
     return [{"event": each.kind, "node": each.node, "text": each.text} for each in found]
 
 
-async def _on_terminal(reactor: Any, log_folder: Path, theme: str, make: Callable[[Screen, Left], Any]) -> None:
+async def _on_terminal(
+    reactor: Any, log_folder: Path, theme: str, make: Callable[[Screen, Left], Any], preferences: Preferences
+) -> None:
     urwid.set_encoding("utf8")
     with open(log_folder / LOG_NAME, "a", encoding="utf-8") as log:
         _log_to(log)
         done, left = _leaving()
-        screen = Screen(reactor, urwid.display.raw.Screen(bracketed_paste_mode=True, focus_reporting=True), theme)
+        display = urwid.display.raw.Screen(bracketed_paste_mode=True, focus_reporting=True)
+        display.set_terminal_properties(hyperlinks=display.term not in WITHOUT_COMMANDS)
+        screen = Screen(reactor, display, theme)
+        screen.notices = way_of(os.environ, preferences.notify_by)
+        screen.in_tmux = bool(os.environ.get("TMUX"))
         controller = make(screen, left)
         try:
             screen.start()

@@ -1,20 +1,19 @@
 """The terminal under a screen: urwid's loop on the reactor, redrawn after whatever happens outside of it."""
 
+import signal
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import urwid
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from p2pchat.tui.notices import notice
 from p2pchat.tui.palette import palette
-from p2pchat.tui.text import one_line
 
 REDRAW_SECONDS = 0.02
 """Changes within this time are drawn at once: a burst of events costs one drawing."""
-
-MAX_NOTICE_CHARACTERS = 120
 
 WITHOUT_COMMANDS = ("linux", "dumb", "fbterm")
 """Terminals (as in TERM) that print what others take as a command to the desktop."""
@@ -31,6 +30,7 @@ class Screen:
         taken: sees each key first (but nothing that is pasted); True when no widget shall get it.
         focused: whether the terminal has the keyboard; None where it does not tell.
         focus_changed: told when that has changed.
+        notices: how the desktop is told, "9" or "777"; `in_tmux` when tmux stands between.
     """
 
     _log = Logger()
@@ -44,6 +44,7 @@ class Screen:
         self.taken: Callable[[str], bool] = lambda key: False
         self.focused: bool | None = None
         self.focus_changed: Callable[[], None] = lambda: None
+        self.notices, self.in_tmux = "9", False
         self.loop = urwid.MainLoop(
             self._place,
             palette(theme),
@@ -55,12 +56,34 @@ class Screen:
 
     def start(self) -> None:
         """Take over the terminal; it is given back by `stop`, at the latest when the reactor stops."""
-        tty_signal_keys = getattr(self.loop.screen, "tty_signal_keys", None)
         self.loop.start()
-        if tty_signal_keys is not None:
-            tty_signal_keys(intr="undefined", quit="undefined", start="undefined", stop="undefined", susp="undefined")
+        self._take_signal_keys()
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
         self.redraw()
+
+    def _take_signal_keys(self) -> None:
+        tty_signal_keys = getattr(self.loop.screen, "tty_signal_keys", None)
+        if tty_signal_keys is not None:
+            tty_signal_keys(intr="undefined", quit="undefined", start="undefined", stop="undefined", susp="undefined")
+
+    async def lent(self, work: Callable[[], Awaitable[str]]) -> str:
+        """Give the terminal to another program while `work` goes on; nothing is drawn and no key is heard."""
+        self.focused = None
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-c there reaches all programs of the terminal
+        try:
+            with self.loop.paused():
+                return await work()
+        finally:
+            signal.signal(signal.SIGINT, interrupted)
+            self._take_signal_keys()
+            self.clear()
+
+    def mouse(self, wanted: bool) -> None:
+        """Hear the wheel and clicks, or leave them to the terminal, which marks text with them."""
+        self.loop.handle_mouse = wanted
+        tracking = getattr(self.loop.screen, "set_mouse_tracking", None)
+        if tracking is not None and self.loop.screen.started:
+            tracking(wanted)
 
     def stop(self) -> None:
         """Give the terminal back as it was."""
@@ -79,16 +102,16 @@ class Screen:
         self._write("\a")
 
     def notify(self, text: str) -> None:
-        """Have the desktop show a line (OSC 9), and ring."""
-        self._write(f"{self._command(f'9;{one_line(text, MAX_NOTICE_CHARACTERS)}')}\a")
+        """Have the desktop show a line, and ring."""
+        self._write(f"{self._where_known(notice(text, self.notices, self.in_tmux))}\a")
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard of the person's machine (OSC 52), also through ssh and tmux."""
-        self._write(self._command(f"52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}"))
+        self._write(self._where_known(f"\x1b]52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}\a"))
 
-    def _command(self, text: str) -> str:
-        """An operating system command; nothing for terminals that would print it."""
-        return "" if getattr(self.loop.screen, "term", "") in WITHOUT_COMMANDS else f"\x1b]{text}\a"
+    def _where_known(self, command: str) -> str:
+        """A command to the desktop; nothing for terminals that would print it."""
+        return "" if getattr(self.loop.screen, "term", "") in WITHOUT_COMMANDS else command
 
     def theme(self, name: str) -> None:
         """Change the colours."""

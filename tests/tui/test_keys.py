@@ -19,10 +19,29 @@ class BindingTests(SynchronousTestCase):
         self.assertIsNone(keys.action_of(keys.CHAT, "x"))
 
     def test_other_keys_replace_the_usual_ones(self) -> None:
-        chat, compose = keys.rebound((keys.CHAT, keys.COMPOSE), {"switch": ("ctrl o",), "undo": ()})
-        self.assertEqual(keys.action_of(chat, "ctrl o"), "switch")
+        chat, compose = keys.rebound((keys.CHAT, keys.COMPOSE), {"switch": ("f9",), "undo": ()})
+        self.assertEqual(keys.action_of(chat, "f9"), "switch")
         self.assertIsNone(keys.action_of(chat, "ctrl k"))
         self.assertIsNone(keys.action_of(compose, "ctrl z"))
+
+    def test_keys_are_named_as_people_or_as_urwid_write_them(self) -> None:
+        for text, key in (
+            ("Ctrl-k", "ctrl k"),
+            ("alt-Down", "meta down"),
+            ("Alt-R", "meta R"),
+            ("F5", "f5"),
+            ("PageUp", "page up"),
+            ("ctrl k", "ctrl k"),
+            ("Alt--", "meta -"),
+            ("-", "-"),
+        ):
+            self.assertEqual(keys.named(text), key)
+        self.assertRaises(UserError, keys.named, " ")
+
+    def test_what_one_types_with_is_no_key_beside_a_line(self) -> None:
+        with self.assertRaisesRegex(UserError, "needed for typing"):
+            keys.rebound((keys.CHAT, keys.COMPOSE), {"undo": ("u",)})
+        self.assertEqual(keys.action_of(keys.rebound((keys.RING,), {"quit": ("x",)})[0], "x"), "quit")
 
     def test_a_key_with_two_meanings_is_refused_over_both_tables(self) -> None:
         with self.assertRaisesRegex(UserError, "Ctrl-k means both"):

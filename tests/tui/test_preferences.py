@@ -20,10 +20,18 @@ class PreferencesTests(SynchronousTestCase):
         self.assertEqual(load(Path(self.mktemp())), Preferences())
 
     def test_theme_notifications_and_keys(self) -> None:
-        wishes = self.load("theme = 'light'\nnotify = 'none'\n[keys]\nswitch = 'ctrl o'\nundo = []\n")
+        wishes = self.load("theme = 'light'\nnotify = 'none'\n[keys]\nswitch = 'Alt-x'\nundo = []\n")
         self.assertEqual((wishes.theme, wishes.notify), ("light", "none"))
-        self.assertEqual(keys.action_of(wishes.chat_keys, "ctrl o"), "switch")
+        self.assertEqual(keys.action_of(wishes.chat_keys, "meta x"), "switch")
         self.assertIsNone(keys.action_of(wishes.compose_keys, "ctrl z"))
+
+    def test_programs_and_switches(self) -> None:
+        wishes = self.load(
+            "hook = ['say', 'from {from}']\nopener = ['see']\neditor = ['ed']\nmouse = true\nkeep-inputs = false\n"
+            "notify-by = '777'\n"
+        )
+        self.assertEqual((wishes.hook, wishes.opener, wishes.editor), (("say", "from {from}"), ("see",), ("ed",)))
+        self.assertEqual((wishes.mouse, wishes.keep_inputs, wishes.notify_by), (True, False, "777"))
 
     def test_mistakes_say_what_may_stand_there(self) -> None:
         for text, said in (
@@ -35,6 +43,12 @@ class PreferencesTests(SynchronousTestCase):
             ("[keys]\nfly = 'x'", "no action 'fly'"),
             ("[keys]\nundo = 'ctrl k'", "means both"),
             ("[ring-keys]\nquit = 'n'", "means both"),
+            ("[keys]\nundo = 'x'", "needed for typing"),
+            ("hook = 'notify-send'", "a list of words"),
+            ("hook = ['']", "begins with the program"),
+            ("hook = ['say', '{text}']", "taken for an option"),
+            ("mouse = 1", "true or false"),
+            ("notify-by = '99'", "auto, 9, 777"),
             ("theme = ", FILE_NAME),
             ("#" * (MAX_FILE_BYTES + 1), "longer than"),
         ):

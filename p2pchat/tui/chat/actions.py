@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from p2pchat.client import commands
-from p2pchat.tui.chat import dialogs
-from p2pchat.tui.chat.model import Row
+from p2pchat.tui.chat import dialogs, links
+from p2pchat.tui.chat.model import Line, Row
 from p2pchat.tui.chat.opening import Opening
 from p2pchat.tui.chat.surroundings import Surroundings
 from p2pchat.tui.text import one_line
@@ -31,6 +31,11 @@ class Actions:
             "bottom": lambda _: self._screen.run(self._opening.to_newest()),
             "scrolled": lambda _: self._screen.scrolled(),
             "search": lambda _: self.search(),
+            "links": lambda _: self._links(),
+            "editor": lambda _: self._screen.run(self._edit()),
+            "mouse": lambda _: self.mouse(not self._screen.model.mouse),
+            "moused": lambda _: self._change(hint=""),
+            "clicked": self._open_if,
             "past": lambda _: self._past(),
             "reply": lambda _: self._reply(),
             "unread": lambda _: self._screen.run(self._count_unread()),
@@ -124,6 +129,47 @@ class Actions:
                 screen.run(screen.send(screen.model.open.user, text))
 
         screen.push(dialogs.paste(text, decided, screen.view, screen.model.open is not None))
+
+    def mouse(self, wanted: bool) -> None:
+        """Take the mouse, or leave it to the terminal."""
+        self._screen.screen.mouse(wanted)
+        hint = "mouse on: the wheel scrolls; hold Shift to mark text" if wanted else "mouse off"
+        self._change(mouse=wanted, hint=hint)
+
+    def _links(self) -> None:
+        """The links of the messages that are loaded, the newest first; Enter opens one, or copies it."""
+        screen, opened = self._screen, self._screen.model.open
+        lines = reversed(opened.lines) if opened is not None else ()
+        all_links = [link for line in lines if isinstance(line, Line) for link in reversed(links.links(line.text))]
+
+        def asked(typed: str) -> None:
+            fitting = [each for each in dict.fromkeys(all_links) if typed.lower() in each.lower()][:MAX_FOUND]
+            box.offer([(one_line(f"{links.host(each)}: {each}", FOUND_CHARACTERS), each) for each in fitting])
+
+        def chosen(link: Any) -> None:
+            screen.close()
+            opened = screen.programs is not None and screen.programs.open(link)
+            if not opened:
+                screen.screen.copy(link)
+            self._change(hint=f"{'opened' if opened else 'copied'}: {one_line(link, 50)}")
+
+        if not all_links:
+            self._change(hint="no message here has a link")
+            return
+        box = dialogs.PickBox("links", "Link  ", asked, chosen, screen.view, screen.close)
+        screen.push(box)
+        asked("")
+
+    async def _edit(self) -> None:
+        """What stands in the line goes to an editor, which has the terminal meanwhile, and comes back."""
+        screen, compose = self._screen, self._screen.view.compose
+        programs = screen.programs
+        if programs is None:
+            return
+        programs.editor()
+        before = compose.edit_text
+        compose.put(await screen.screen.lent(lambda: programs.edited(before)))
+        self._opening.typed()
 
     def _past(self) -> None:
         screen = self._screen

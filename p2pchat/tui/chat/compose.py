@@ -43,7 +43,8 @@ class Compose(urwid.Edit):
     ) -> None:
         super().__init__(("title", "> "), multiline=True)
         self._sent, self._complete, self._ask_about, self._changed = sent, complete, pasted, changed
-        self._bindings = bindings
+        self.bindings = bindings
+        self.remembered: Callable[[str], None] = lambda typed: None
         self._pasted: list[str] | None = None
         self.past: list[str] = []
         self._recalled, self._unsent = 0, ""
@@ -65,7 +66,7 @@ class Compose(urwid.Edit):
         if self._pasted is not None or key == "begin paste":
             self._paste(key)
             return None
-        action = keys.action_of(self._bindings, key)
+        action = keys.action_of(self.bindings, key)
         if action in ("complete", "complete_back"):
             self._offer(back=action == "complete_back")
             return None
@@ -129,6 +130,7 @@ class Compose(urwid.Edit):
         """Have this among the past inputs."""
         self.past = [*(each for each in self.past if each != typed), typed][-MAX_PAST_INPUTS:]
         self._recalled, self._unsent = 0, ""
+        self.remembered(typed)
 
     def _recall(self, step: int) -> None:
         """What is half typed comes back below the newest past input."""

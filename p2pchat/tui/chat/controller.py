@@ -17,6 +17,7 @@ from p2pchat.tui.chat.actions import Actions
 from p2pchat.tui.chat.commands import completions, help_lines, parse, text_of
 from p2pchat.tui.chat.emoji import Emoji
 from p2pchat.tui.chat.following import Following
+from p2pchat.tui.chat.inputs import Inputs
 from p2pchat.tui.chat.login import LoggingIn
 from p2pchat.tui.chat.model import Model, Notice, Standing
 from p2pchat.tui.chat.opening import Opening
@@ -24,6 +25,7 @@ from p2pchat.tui.chat.slashes import Slashes
 from p2pchat.tui.chat.widgets import ChatView
 from p2pchat.tui.dialogs import Box, text_box
 from p2pchat.tui.preferences import Preferences
+from p2pchat.tui.programs import Programs
 from p2pchat.tui.screen import Screen
 from p2pchat.tui.text import harmless, one_line
 
@@ -40,6 +42,8 @@ class Controller:
         user: whose chat is open at first.
         left: called when the person leaves, or with the reason why the screen cannot be used at all.
         preferences: keys, and what to do about messages while nobody looks.
+        programs: the hook, the opener and the editor, where there may be any.
+        inputs: keeps what is typed for the next time.
     """
 
     _log = Logger()
@@ -52,6 +56,8 @@ class Controller:
         left: Callable[[P2PChatError | None], None],
         user: str = "",
         preferences: Preferences | None = None,
+        programs: Programs | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self.screen, self._left, self.preferences = screen, left, preferences or Preferences()
         self._following, self._opening = Following(self), Opening(self, clock)
@@ -66,8 +72,11 @@ class Controller:
             self._opening.typed,
         )
         self.model = Model()
-        self.first_open = user
+        self.first_open, self.programs = user, programs
         self.boxes: list[Box] = []
+        if inputs is not None:
+            self.view.compose.past = inputs.load()
+            self.view.compose.remembered = inputs.add
         self._slashes = Slashes(self, self._actions)
         self._emoji = Emoji()
         self._shown: Model | None = None
@@ -81,7 +90,19 @@ class Controller:
         self.screen.before_drawing, self.screen.taken = self._draw, self._taken
         self.screen.focus_changed = self.scrolled
         self.screen.show(self.view)
+        if self.preferences.mouse:
+            self._actions.mouse(True)
+        if self.programs is not None:
+            self.programs.hook_failed = self._hook_failed
         self.link.start()
+
+    def _hook_failed(self, status: int) -> None:
+        self.show(replace(self.model, hint=f"the hook ended with status {status}; /hook off ends that"))
+
+    def bind(self, preferences: Preferences) -> None:
+        """Have other keys from now on."""
+        self.preferences = preferences
+        self.view.bind(preferences)
 
     def stop(self) -> None:
         """Let go of the agent; it goes on in the background."""

@@ -113,19 +113,21 @@ class Following:
         line, opened = Line.of(event, screen.model.standing.user), screen.model.open
         if opened is None or event.get("chat") != opened.user:
             if not line.mine:
-                self._alert(line)
+                self._alert(line, str(event.get("chat")))
             self._soon(self.refresh())
             return
         seen = line.mine or self._looks_at_the_end
         added = opened.added(line)
         screen.show(replace(screen.model, open=added if seen else added.unread_from(line.id)))
         if not seen:
-            self._alert(line)
+            self._alert(line, opened.user)
         self._soon(self.read(opened.user) if seen and not line.mine else self.refresh())
 
-    def _alert(self, line: Line) -> None:
-        """Somebody writes whom the person does not see: ring, and say so where that is wanted."""
+    def _alert(self, line: Line, chat: str) -> None:
+        """Somebody writes whom the person does not see: ring, say so where that is wanted, run the hook."""
         screen, wish = self._screen, self._screen.preferences.notify
+        if screen.programs is not None:
+            screen.programs.message(line.author, chat, line.id, line.text)
         if wish == "bell" or (wish != "none" and screen.screen.focused):
             screen.screen.bell()
         elif wish in ("name", "text"):

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import urwid
 
+from p2pchat.tui.chat import links
 from p2pchat.tui.chat.model import Chat, Conversation, Line, Model, Notice, Person, Standing, local
 from p2pchat.tui.text import harmless, one_line
 
@@ -80,7 +81,7 @@ def body(item: Item, wanted: int = 0) -> Markup:
         return (item.attribute, item.text)
     if isinstance(item, Notice):
         return ("failed" if item.failed else "notice", f"* {harmless(item.text)}")
-    return [*quote(item), ("text", harmless(item.text)), *state(item, wanted)]
+    return [*quote(item), *links.markup(harmless(item.text), "text"), *state(item, wanted)]
 
 
 def quote(shown: Line) -> list[Markup]:
@@ -123,6 +124,13 @@ def chats(model: Model, width: int) -> list[Markup]:
             rows.append(REQUESTS)
         rows.append(chat(each, model.person(each.user), each.user == opened, width))
     return rows or [("faint", "no chats yet")]
+
+
+def listed_users(model: Model) -> list[str | None]:
+    """Whose chat each row of the list is; None for a heading."""
+    first = next((place for place, each in enumerate(model.chats) if each.request), None)
+    users: list[str | None] = [each.user for each in model.chats]
+    return users if first is None else [*users[:first], None, *users[first:]]
 
 
 def chat(shown: Chat, person: Person, is_open: bool, width: int) -> Markup:
@@ -168,7 +176,8 @@ def bar(model: Model) -> Markup:
         return ("alert", f" {model.hint}")
     text, attribute = status(model.standing)
     waiting = f" │ {model.unread} unread" if model.unread else ""
-    return (attribute, f" {text}{waiting} │ F1 help")
+    mouse = " │ mouse" if model.mouse else ""
+    return (attribute, f" {text}{waiting}{mouse} │ F1 help")
 
 
 def status(standing: Standing) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from p2pchat.client import commands
 from p2pchat.errors import UserError
-from p2pchat.tui import qr
+from p2pchat.tui import keys, qr
 from p2pchat.tui.chat.actions import Actions
 from p2pchat.tui.chat.model import Line
 from p2pchat.tui.chat.surroundings import Surroundings
@@ -36,6 +36,11 @@ class Slashes:
             "receipts": self._receipts,
             "theme": self._theme,
             "notify": self._notify,
+            "hook": self._hook,
+            "bind": self._bind,
+            "links": self._links,
+            "editor": self._editor,
+            "mouse": self._mouse,
             "session": self._session,
             "login": self._login,
             "logout": self._logout,
@@ -173,6 +178,42 @@ class Slashes:
         if rest not in NOTIFY:
             raise UserError(f"/notify takes one of {', '.join(NOTIFY)}; for good: notify = '…' in screen.toml.")
         self._screen.preferences = replace(self._screen.preferences, notify=rest)
+
+    async def _hook(self, rest: str) -> None:
+        programs = self._screen.programs
+        if programs is None or not programs.hook:
+            raise UserError("There is no hook; in screen.toml: hook = ['notify-send', 'p2pchat', 'from {from}']")
+        if rest not in ("on", "off", ""):
+            raise UserError("/hook on, or /hook off.")
+        programs.hook_runs = rest == "on" if rest else programs.hook_runs
+        runs = "runs" if programs.hook_runs else "does not run"
+        self._screen.note(f"{' '.join(programs.hook)} {runs} for messages that you do not see.")
+
+    async def _bind(self, rest: str) -> None:
+        wishes = self._screen.preferences
+        action, *named = rest.split() or [""]
+        if not named:
+            bindings = [*wishes.chat_keys, *wishes.compose_keys]
+            shown = [each for each in bindings if not action or each.action == action]
+            self._screen.box("keys by action", [f"{each.action:<16}{keys.all_shown(each)}" for each in shown])
+            return
+        wanted = () if named == ["none"] else tuple(keys.named(each) for each in named)
+        chosen = {**wishes.chosen, action: wanted}
+        chat, compose = keys.rebound((keys.CHAT, keys.COMPOSE), chosen)
+        self._screen.bind(replace(wishes, chat_keys=chat, compose_keys=compose, chosen=chosen))
+        listed = ", ".join(f'"{keys.shown(each)}"' for each in wanted)
+        self._screen.note(f"Until you leave. For good, below [keys] in screen.toml: {action} = [{listed}]")
+
+    async def _links(self, _: str) -> None:
+        self._actions.pressed("links", "")
+
+    async def _editor(self, _: str) -> None:
+        self._actions.pressed("editor", "")
+
+    async def _mouse(self, rest: str) -> None:
+        if rest not in ("on", "off", ""):
+            raise UserError("/mouse on, or /mouse off.")
+        self._actions.mouse(rest == "on" if rest else not self._screen.model.mouse)
 
     async def _session(self, _: str) -> None:
         self._screen.note(*_pairs((await self._ask(commands.Session))["session"]))

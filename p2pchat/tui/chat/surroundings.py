@@ -7,6 +7,7 @@ from p2pchat.tui.chat.model import Model, Standing
 from p2pchat.tui.chat.widgets import ChatView
 from p2pchat.tui.dialogs import Box
 from p2pchat.tui.preferences import Preferences
+from p2pchat.tui.programs import Programs
 from p2pchat.tui.screen import Screen
 
 
@@ -19,6 +20,7 @@ class Surroundings(Protocol):
     screen: Screen
     preferences: Preferences
     first_open: str
+    programs: Programs | None
 
     @property
     def top(self) -> Any:
@@ -31,6 +33,7 @@ class Surroundings(Protocol):
     def close(self) -> None: ...
     def box(self, title: str, lines: list[Any]) -> None: ...
     def help(self, about: str = "") -> None: ...
+    def bind(self, preferences: Preferences) -> None: ...
     def leave(self) -> None: ...
     def ask_login(self, user: str = "") -> None: ...
     def stand(self, standing: Standing) -> None: ...

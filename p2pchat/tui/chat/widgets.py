@@ -13,6 +13,8 @@ from p2pchat.tui.chat.model import Model
 from p2pchat.tui.preferences import Preferences
 
 LIST_COLUMNS = 22
+WHEEL_UP, WHEEL_DOWN, WHEEL_ROWS = 4, 5, 3
+_WHEEL = {WHEEL_UP: "up", WHEEL_DOWN: "down"}
 NARROW_COLUMNS = 60
 """Below this width the list of chats gives its place to the messages."""
 
@@ -29,7 +31,7 @@ class ChatView(urwid.WidgetWrap[Any]):
         pasted: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
-        self._pressed, self._bindings = pressed, preferences.chat_keys
+        self._pressed, self.bindings = pressed, preferences.chat_keys
         self._model = Model()
         self._chats = urwid.SimpleFocusListWalker[Any]([])
         self.messages = Messages()
@@ -84,7 +86,7 @@ class ChatView(urwid.WidgetWrap[Any]):
         return super().render(size, focus)
 
     def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
-        action = None if self.compose.pasting else keys.action_of(self._bindings, key)
+        action = None if self.compose.pasting else keys.action_of(self.bindings, key)
         if action in ("older", "newer"):
             ends = self.messages.scroll(self._message_size(size), "page up" if action == "older" else "page down")
             self._show_below()
@@ -97,6 +99,32 @@ class ChatView(urwid.WidgetWrap[Any]):
         else:
             return super().keypress(size, key)
         return None
+
+    def bind(self, preferences: Preferences) -> None:
+        """Have other keys from now on."""
+        self.bindings, self.compose.bindings = preferences.chat_keys, preferences.compose_keys
+
+    def mouse_event(  # type: ignore[override]
+        self, size: tuple[int, int], event: str, button: int, col: int, row: int, focus: bool
+    ) -> bool:
+        """The wheel scrolls the messages; a click on a chat of the list opens it."""
+        self._pressed("moused", "")
+        if event == "mouse press" and button in _WHEEL:
+            for _ in range(WHEEL_ROWS):
+                ends = self.messages.scroll(self._message_size(size), _WHEEL[button])
+            self._show_below()
+            self._pressed("scrolled", "")
+            action = "older" if button == WHEEL_UP else "newer"
+            if ("top" if action == "older" else "bottom") in ends:
+                self._pressed(action, "")
+        elif event == "mouse press" and button == 1 and len(self._body.contents) > 1 and col < LIST_COLUMNS - 1:
+            rows = size[1] - int(self._foot.rows((size[0],)))
+            offset, _ = self._list.get_focus_offset_inset((LIST_COLUMNS - 1, rows))
+            place = self._chats.focus + row - offset
+            users = render.listed_users(self._model)
+            if 0 <= place < len(users) and users[place] is not None:
+                self._pressed("clicked", str(users[place]))
+        return True
 
     def _message_size(self, size: tuple[int, int]) -> tuple[int, int]:
         columns = size[0] - (LIST_COLUMNS if len(self._body.contents) > 1 else 0)

@@ -113,9 +113,12 @@ class ChatCase(SynchronousTestCase):
         self.agent = Agent(self.clock)
         self.left: list[P2PChatError | None] = []
         self.screen = Screen(self.clock, ScriptedScreen(size=self.size), "none")
-        self.controller = Controller(
-            self.screen, self.agent.connect, self.clock, self.left.append, preferences=self.preferences
-        )
+        self.make()
+
+    def make(self, **options: Any) -> None:
+        """The controller, with what a test gives it beside the preferences."""
+        options = {"preferences": self.preferences, **options}
+        self.controller = Controller(self.screen, self.agent.connect, self.clock, self.left.append, **options)
 
     def start(self) -> None:
         self.controller.start()
