@@ -3,6 +3,7 @@
 Source: Stoica et al., "Chord", IEEE/ACM Trans. Networking 11(1), 2003, section IV.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -22,6 +23,9 @@ from p2pchat.identifiers import CIRCLE, Arc, Identifier, distance, name
 MAX_HOPS = 32
 """Questions that one lookup may ask; about log2(nodes) / 2 are expected without a complete table."""
 
+MAX_RECENT = 4
+"""Lookups that are remembered, for those who watch the ring."""
+
 MAX_WITHOUT = 32
 """Silent nodes that a question may name."""
 
@@ -36,6 +40,15 @@ class Walk:
     owners: tuple[Identifier, ...]
     named_by: Identifier
     hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A lookup that has just ended: who was asked, in order, and who was found."""
+
+    number: int
+    hops: tuple[Identifier, ...]
+    owner: Identifier
 
 
 class Way:
@@ -128,6 +141,8 @@ class Lookups:
         self._fingers = Fingers(ring.me)
         self.hops, self.seconds, self.failed = Histogram(HOPS), Histogram(SECONDS), 0
         """Of the lookups that found somebody, and how many did not."""
+        self.recent: deque[Passed] = deque(maxlen=MAX_RECENT)
+        self._count = 0
 
     def next_step(self, point: Identifier, without: Sequence[Identifier] = ()) -> Step:
         """One step of a lookup over none of the nodes `without`; TryElsewhere if we are not on the ring."""
@@ -157,7 +172,10 @@ class Lookups:
             raise
         self.hops.observe(len(found.hops))
         self.seconds.observe(self._clock.seconds() - began)
-        return Found(next((node for node in found.owners if self._lives(node)), found.owners[0]), found.hops)
+        owner = next((node for node in found.owners if self._lives(node)), found.owners[0])
+        self._count += 1
+        self.recent.append(Passed(self._count, tuple(hop.identifier for hop in found.hops), owner))
+        return Found(owner, found.hops)
 
     async def _step_of(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:
         if node == self._ring.me:

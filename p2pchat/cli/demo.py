@@ -16,6 +16,7 @@ from twisted.protocols import amp
 from p2pchat.cli import control, running
 from p2pchat.cli.control import ANSWER_SECONDS
 from p2pchat.cli.demo_world import STEP_SECONDS, Program, World
+from p2pchat.cli.screens import watching
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, TimedOut
 from p2pchat.tui import run
@@ -176,8 +177,10 @@ class Play:
         self.step = "the chat screen"
         home = self.world.agents["alice"].folder
         link = self.world.link
+        reactor = self.world.reactor
+        watch = watching(reactor, self.world.nodes[0].folder)
         await run.chat(
-            self.world.reactor, lambda each: link("alice", each), home, Preferences(), theme_of(os.environ), "bob"
+            reactor, lambda each: link("alice", each), home, Preferences(), theme_of(os.environ), "bob", watch
         )
 
 

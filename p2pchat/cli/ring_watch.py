@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from p2pchat.crypto.admission import Admission
 from p2pchat.errors import NoNodeReachable, NotAdmitted, TimedOut, TryElsewhere, UserError
 from p2pchat.identifiers import name, to_bytes
 from p2pchat.server import commands
+from p2pchat.server.passing import unpack
 from p2pchat.server.status import NodeRow
 from p2pchat.wire.connection import Link, call
 from p2pchat.wire.dialer import dial_node
@@ -56,13 +57,27 @@ def status(options: argparse.Namespace) -> int:
 
 async def every_node(ask: Ask) -> list[dict[str, Any]]:
     """The rows of all nodes, page by page."""
-    rows: list[dict[str, Any]] = []
+    return [row.shown() async for row in _nodes(ask)]
+
+
+async def _nodes(ask: Ask) -> AsyncIterator[NodeRow]:
     after, more = 0, True
     while more:
         answer = await ask(commands.AskRing, after=after)
-        rows += [NodeRow.parse(each).shown() for each in answer["nodes"]]
+        for each in answer["nodes"]:
+            yield NodeRow.parse(each)
         after = answer["next"]
         more = after != 0
+
+
+async def every_node_and_lookup(ask: Ask) -> list[dict[str, Any]]:
+    """The same, each with the node's latest lookups beside what `ring status` prints."""
+    rows: list[dict[str, Any]] = []
+    async for row in _nodes(ask):
+        passing = [
+            {"number": each.number, "hops": list(each.hops), "owner": each.owner} for each in unpack(row.lookups)
+        ]
+        rows.append({**row.shown(), "lookups": passing})
     return rows
 
 

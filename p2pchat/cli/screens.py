@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -15,10 +16,12 @@ from twisted.protocols import amp
 from p2pchat.cli import running
 from p2pchat.cli.control import agent_options, connect
 from p2pchat.cli.places import home_of
-from p2pchat.cli.ring_watch import Ask, Asked, every_node, every_user, traced, with_node
+from p2pchat.cli.ring_watch import Ask, Asked, every_node, every_node_and_lookup, every_user, traced, with_node
 from p2pchat.cli.show import Row, UsageError, json_line
 from p2pchat.tui import preferences, run
+from p2pchat.tui.chat.watching import Watch
 from p2pchat.tui.palette import theme_of
+from p2pchat.tui.ring.controller import Source
 from p2pchat.wire.connection import Link
 
 USERS_SECONDS = 10.0
@@ -43,7 +46,8 @@ def chat(options: argparse.Namespace) -> int:
         if plain:
             await run.plain(reactor, open_link, home)
         else:
-            await run.chat(reactor, open_link, home, wishes, theme_of(os.environ, wishes.theme))
+            theme = theme_of(os.environ, wishes.theme)
+            await run.chat(reactor, open_link, home, wishes, theme, watch=watching(reactor))
 
     running.run(act)
     return 0
@@ -61,25 +65,45 @@ def view(options: argparse.Namespace) -> int:
     wishes = preferences.load(home)
 
     async def act(reactor: Any) -> None:
-        node = Asked(reactor, options)
-        users: list[Row] = []
-        asked_at = -USERS_SECONDS
-
-        async def look() -> Any:
-            nonlocal users, asked_at
-            if reactor.seconds() >= asked_at + USERS_SECONDS:
-                users, asked_at = await every_user(node), reactor.seconds()
-            return await every_node(node), users
-
+        source = await opened(reactor, options)
         try:
-            await look()
-            theme = theme_of(os.environ, wishes.theme)
-            await run.ring(reactor, look, lambda target: traced(node, target), home, wishes, theme)
+            await run.ring(reactor, source, home, wishes, theme_of(os.environ, wishes.theme))
         finally:
-            node.close()
+            source.close()
 
     running.run(act)
     return 0
+
+
+async def opened(reactor: Any, options: argparse.Namespace) -> Source:
+    """What the ring screen shows, after a first answer of the node."""
+    node = Asked(reactor, options)
+    users: list[Row] = []
+    asked_at = -USERS_SECONDS
+
+    async def look() -> Any:
+        nonlocal users, asked_at
+        if reactor.seconds() >= asked_at + USERS_SECONDS:
+            users, asked_at = await every_user(node), reactor.seconds()
+        return await every_node_and_lookup(node), users
+
+    try:
+        await look()
+    except BaseException:
+        node.close()
+        raise
+    return Source(look, lambda target: traced(node, target), node.close)
+
+
+def watching(reactor: Any, usual: Path | None = None) -> Watch:
+    """For /ring: a node by its data folder; without one $P2PCHAT_DATA, then `usual`, then the platform's."""
+
+    async def watch(folder: str) -> Source:
+        named = folder or os.environ.get("P2PCHAT_DATA") or usual
+        data = Path(named).expanduser() if named else None
+        return await opened(reactor, argparse.Namespace(data=data, node=None, operator=None, timeout=None))
+
+    return watch
 
 
 def view_once(options: argparse.Namespace) -> int:

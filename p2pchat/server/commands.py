@@ -21,6 +21,7 @@ from p2pchat.errors import (
     UserError,
     on_wire,
 )
+from p2pchat.server.passing import MAX_PASSING_BYTES
 from p2pchat.wire.arguments import Blob, Flag, IdentifierArgument, IdentifiersArgument, Natural, Real, Text
 from p2pchat.wire.bulletins import MAX_BULLETIN_BYTES, PART_BYTES
 
@@ -48,6 +49,7 @@ STATUS = [
     (b"members_least", Natural()),
     (b"members_wanted", Natural()),
     (b"deficit", Natural()),
+    (b"lookups", Blob(MAX_PASSING_BYTES, optional=True)),  # server/passing.py; what a node does not say is none
 ]
 
 

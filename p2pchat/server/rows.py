@@ -13,6 +13,7 @@ from p2pchat.identifiers import BITS, Identifier, account_identifier
 from p2pchat.replication.results import Trace
 from p2pchat.replication.service import ReplicationService
 from p2pchat.server.commands import MAX_PAGE_NODES, AskStatus
+from p2pchat.server.passing import pack
 from p2pchat.server.status import NodeRow
 from p2pchat.wire.connection import Call
 
@@ -46,6 +47,7 @@ class RingRows:
             members_least=kept.least,
             members_wanted=kept.wanted,
             deficit=kept.deficit,
+            lookups=pack(self._chord.lookups.recent),
         )
 
     async def page(self, after: int) -> tuple[list[NodeRow], int]:

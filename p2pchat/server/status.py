@@ -25,12 +25,14 @@ class NodeRow:
     members_least: int = 0
     members_wanted: int = 0
     deficit: int = 0
+    lookups: bytes = b""  # as server/passing.py packs them
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """From the values of a command."""
         row = dict(values)
         row["successors"], row["fingers"] = tuple(row["successors"]), tuple(row["fingers"])
+        row["lookups"] = row.get("lookups") or b""
         return cls(**row)
 
     def values(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _NAMES = {
     "qr": ("black", "black", "white", "white", "default"),
     "arc": ("yellow", "brown", "default", "default", "bold"),
     "finger": ("dark gray", "light gray", "default", "default", "default"),
+    "lookup": ("light magenta", "dark magenta", "default", "default", "bold"),
     "ring": ("dark cyan", "dark cyan", "default", "default", "default"),
     "node": ("light green,bold", "dark green,bold", "default", "default", "bold"),
     "dead": ("light red", "dark red", "default", "default", "underline"),

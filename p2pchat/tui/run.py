@@ -23,12 +23,13 @@ from p2pchat.tui.agent import Connect
 from p2pchat.tui.chat.controller import Controller
 from p2pchat.tui.chat.inputs import FILE_NAME as INPUTS
 from p2pchat.tui.chat.inputs import Inputs
+from p2pchat.tui.chat.watching import Watch
 from p2pchat.tui.notices import way_of
 from p2pchat.tui.plain import Plain, Typed
 from p2pchat.tui.preferences import Preferences
 from p2pchat.tui.programs import Programs
 from p2pchat.tui.ring.controller import Controller as RingController
-from p2pchat.tui.ring.controller import Find, Look
+from p2pchat.tui.ring.controller import Source
 from p2pchat.tui.ring.model import Model as RingModel
 from p2pchat.tui.ring.model import Row, Snapshot, changes
 from p2pchat.tui.ring.widgets import still
@@ -40,13 +41,20 @@ Left = Callable[[P2PChatError | None], None]
 
 
 async def chat(
-    reactor: Any, connect: Connect, log_folder: Path, preferences: Preferences, theme: str, user: str = ""
+    reactor: Any,
+    connect: Connect,
+    log_folder: Path,
+    preferences: Preferences,
+    theme: str,
+    user: str = "",
+    watch: Watch | None = None,
 ) -> None:
     """The chat screen; the agent goes on when it is left.
 
     Args:
         connect: opens a link to the agent, starting one if need be.
         user: whose chat is open at first.
+        watch: opens what the ring screen over the chat shows.
         log_folder: `screen.log` there takes what must not be printed over the screen.
     """
     await _on_terminal(
@@ -62,6 +70,7 @@ async def chat(
             preferences,
             _programs(reactor, log_folder, preferences),
             Inputs(log_folder / INPUTS) if preferences.keep_inputs else None,
+            watch,
         ),
         preferences,
     )
@@ -98,13 +107,15 @@ async def plain(reactor: Any, connect: Connect, log_folder: Path) -> None:
             lines.stop()
 
 
-async def ring(reactor: Any, look: Look, find: Find, log_folder: Path, preferences: Preferences, theme: str) -> None:
-    """The ring screen; `look` asks a node for every node and its users, `find` where somebody belongs."""
+async def ring(reactor: Any, source: Source, log_folder: Path, preferences: Preferences, theme: str) -> None:
+    """The ring screen."""
     await _on_terminal(
         reactor,
         log_folder,
         theme,
-        lambda screen, left: RingController(screen, look, find, reactor, lambda: left(None), preferences.ring_keys),
+        lambda screen, left: RingController(
+            screen, source.look, source.find, reactor, lambda: left(None), preferences.ring_keys
+        ),
         preferences,
     )
 

@@ -3,6 +3,7 @@
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.chord.lookup import MAX_RECENT
 from p2pchat.chord.status import NodeState
 from p2pchat.errors import LookupFailed
 from p2pchat.identifiers import CIRCLE, Identifier
@@ -174,6 +175,12 @@ class AskingTests(MeshTestCase):
                 found = self.successResultOf(finding)
                 self.assertEqual(found.owner, self.owner(point))
                 self.assertLessEqual(len(found.hops), 1)
+                if node.service.me != found.owner:
+                    last = node.service.lookups.recent[-1]
+                    self.assertEqual(
+                        (last.hops, last.owner), (tuple(hop.identifier for hop in found.hops), found.owner)
+                    )
+            self.assertLessEqual(len(node.service.lookups.recent), MAX_RECENT)
 
     def test_wanted_are_the_first_live_clockwise(self) -> None:
         self.form()

@@ -80,7 +80,7 @@ class HookTests(ProgramCase):
         self.assertEqual([each.killed for each in self.desk.started], [False] + [True] * MAX_RUNNING)
 
     def test_one_that_fails_is_told_and_one_that_is_off_does_not_run(self) -> None:
-        programs, failed = self.programs(hook=["say"]), []
+        programs, failed = self.programs(hook=["say"]), list[int]()
         programs.hook_failed = failed.append
         programs.message("bob", "bob", "a1", "hi")
         self.desk.started[0].end(3)

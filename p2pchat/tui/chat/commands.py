@@ -39,6 +39,7 @@ COMMANDS = (
     Slash(("links",), "", "the links of this chat: open or copy one"),
     Slash(("editor",), "", "edit the line in $VISUAL or $EDITOR"),
     Slash(("mouse",), "[on|off]", "whether the wheel scrolls and a click opens a chat"),
+    Slash(("ring",), "[FOLDER]", "the ring as a node's data folder here knows it"),
     Slash(("invisible",), "", "show nobody that you are online"),
     Slash(("visible",), "", "show everyone that you are online"),
     Slash(("login",), "", "log in again here"),

@@ -22,6 +22,7 @@ from p2pchat.tui.chat.login import LoggingIn
 from p2pchat.tui.chat.model import Model, Notice, Standing
 from p2pchat.tui.chat.opening import Opening
 from p2pchat.tui.chat.slashes import Slashes
+from p2pchat.tui.chat.watching import Watch, Watching
 from p2pchat.tui.chat.widgets import ChatView
 from p2pchat.tui.dialogs import Box, text_box
 from p2pchat.tui.preferences import Preferences
@@ -44,6 +45,7 @@ class Controller:
         preferences: keys, and what to do about messages while nobody looks.
         programs: the hook, the opener and the editor, where there may be any.
         inputs: keeps what is typed for the next time.
+        watch: opens what the ring screen shows.
     """
 
     _log = Logger()
@@ -58,6 +60,7 @@ class Controller:
         preferences: Preferences | None = None,
         programs: Programs | None = None,
         inputs: Inputs | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.screen, self._left, self.preferences = screen, left, preferences or Preferences()
         self._following, self._opening = Following(self), Opening(self, clock)
@@ -77,6 +80,8 @@ class Controller:
         if inputs is not None:
             self.view.compose.past = inputs.load()
             self.view.compose.remembered = inputs.add
+        self._watching = Watching(self, clock, watch)
+        self.watch = self._watching.open
         self._slashes = Slashes(self, self._actions)
         self._emoji = Emoji()
         self._shown: Model | None = None
@@ -106,6 +111,7 @@ class Controller:
 
     def stop(self) -> None:
         """Let go of the agent; it goes on in the background."""
+        self._watching.close()
         self._opening.stop()
         self.link.stop()
 
@@ -160,7 +166,8 @@ class Controller:
 
     def shown(self) -> None:
         """Put what lies on top on the terminal."""
-        self.screen.show(self.top)
+        if not self._watching.on:
+            self.screen.show(self.top)
 
     def box(self, title: str, lines: list[Any]) -> None:
         """Lines to read; texts are made harmless, markup is our own."""

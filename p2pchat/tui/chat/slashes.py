@@ -41,6 +41,7 @@ class Slashes:
             "links": self._links,
             "editor": self._editor,
             "mouse": self._mouse,
+            "ring": self._screen.watch,
             "session": self._session,
             "login": self._login,
             "logout": self._logout,

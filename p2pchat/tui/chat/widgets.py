@@ -120,7 +120,7 @@ class ChatView(urwid.WidgetWrap[Any]):
         elif event == "mouse press" and button == 1 and len(self._body.contents) > 1 and col < LIST_COLUMNS - 1:
             rows = size[1] - int(self._foot.rows((size[0],)))
             offset, _ = self._list.get_focus_offset_inset((LIST_COLUMNS - 1, rows))
-            place = self._chats.focus + row - offset
+            place = int(self._chats.focus or 0) + row - offset
             users = render.listed_users(self._model)
             if 0 <= place < len(users) and users[place] is not None:
                 self._pressed("clicked", str(users[place]))

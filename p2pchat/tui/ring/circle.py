@@ -85,6 +85,10 @@ def _drawn(model: Model, shape: Round, columns: int, rows: int) -> Cells:
         if length:
             shape.arc(drawing, start, length, "arc")
             shape.arc(drawing, start, length, "arc", out=-ARC_DOTS)
+    for passing in model.shown.ways:
+        way = [places[name] for name in passing if name in places]
+        for start, end in pairwise(way):
+            drawing.line(shape.at(start), shape.at(end), "lookup", gap=2)
     if model.found is not None:
         way = [places[name] for name in (*model.found.hops, model.found.owner) if name in places]
         for start, end in pairwise(way):

@@ -1,7 +1,7 @@
 """The ring screen's controller: asks a node once a second, and turns keys into what is shown."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from p2pchat.errors import P2PChatError
 from p2pchat.tui import keys
 from p2pchat.tui.dialogs import ask_box, text_box
 from p2pchat.tui.keys import Binding
-from p2pchat.tui.ring.model import Found, Model, Row, Snapshot
+from p2pchat.tui.ring.model import Found, Model, Row
 from p2pchat.tui.ring.render import LEGEND
 from p2pchat.tui.ring.widgets import RingView
 from p2pchat.tui.screen import Screen
@@ -30,6 +30,15 @@ Find = Callable[[str], Awaitable[Row]]
 
 Look = Callable[[], Awaitable[tuple[Sequence[Row], Sequence[Row]]]]
 """Asks a node for every node and for the users it keeps, as rows of `ring status`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What tells of a ring: a look at all nodes, a search, and how to let go of it."""
+
+    look: Look
+    find: Find
+    close: Callable[[], None]
 
 
 class Controller:
@@ -81,7 +90,7 @@ class Controller:
             self._show(replace(self.model, problem="The node's answer was not understood; the log says why."))
             return
         at = datetime.fromtimestamp(self._clock.seconds()).strftime("%H:%M:%S")
-        self._show(self.model.seen(Snapshot.of(rows, users, at)))
+        self._show(self.model.looked_at(rows, users, at))
 
     def _taken(self, key: str) -> bool:
         """Leaving works over the help as well."""

@@ -1,7 +1,7 @@
 """What the ring screen shows: snapshots of the ring, what changed between them, and which node is selected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from p2pchat.tui.text import one_line
@@ -10,6 +10,12 @@ MAX_SNAPSHOTS = 900
 """Steps back in time: fifteen minutes at one a second."""
 
 MAX_EVENTS = 500
+
+MAX_WAYS_TOLD = 2
+"""Of one moment, as events: they shall not push out what happens to nodes."""
+
+MAX_WAYS = 20
+"""Lookups that are drawn at once."""
 
 MAX_WORD_CHARACTERS = 60
 NAME_CHARACTERS = 8
@@ -84,6 +90,7 @@ class Snapshot:
     nodes: tuple[Node, ...] = ()
     users: tuple[User, ...] = ()
     at: str = ""  # HH:MM:SS
+    ways: tuple[tuple[str, ...], ...] = ()  # of lookups that passed: who looked, who was asked, who was found
 
     @classmethod
     def of(cls, rows: Sequence[Row], users: Sequence[Row], at: str) -> Self:
@@ -120,6 +127,24 @@ class Change:
     text: str
     at: str = ""  # HH:MM:SS
     number: int = 0  # of the snapshot that shows it first
+
+
+def passed(rows: Sequence[Row], before: Mapping[str, int]) -> tuple[list[tuple[str, ...]], dict[str, int]]:
+    """The ways of lookups that are new since `before` (the last number by node), and the numbers now.
+
+    A node that was not known before shows none: how long ago they were is not known.  One that began anew counts anew.
+    """
+    ways, numbers = list[tuple[str, ...]](), dict[str, int]()
+    for row in rows:
+        node, lookups = _name(row["node"]), list(row.get("lookups") or ())[-MAX_WAYS:]
+        last = max((int(each["number"]) for each in lookups), default=0)
+        known = before.get(node, last)
+        known = 0 if last < known else known
+        for each in lookups:
+            way = (node, *(_name(hop) for hop in each["hops"]), _name(each["owner"]))
+            ways += [way] if int(each["number"]) > known and len(set(way)) > 1 else []
+        numbers[node] = last
+    return ways[-MAX_WAYS:], numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +192,7 @@ class Model:
     problem: str = ""
     fingers_drawn: bool = False
     found: Found | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)  # of each node's last lookup that we saw
 
     @property
     def shown(self) -> Snapshot:
@@ -183,11 +209,18 @@ class Model:
         """What had happened up to the moment that one looks at."""
         return tuple(each for each in self.events if each.number <= self.count - self.back)
 
+    def looked_at(self, rows: Sequence[Row], users: Sequence[Row], at: str) -> "Model":
+        """With what a node answered, and the lookups that passed since it answered before."""
+        ways, numbers = passed(rows, self.numbers)
+        snapshot = replace(Snapshot.of(rows, users, at), ways=tuple(dict.fromkeys(ways)))
+        return replace(self.seen(snapshot), numbers=numbers)
+
     def seen(self, snapshot: Snapshot) -> "Model":
         """With a new snapshot, and what it changed as events; who looks back goes on looking at the same moment."""
         before = self.snapshots[-1] if self.snapshots else snapshot
         number = self.count + 1
-        events = tuple(replace(each, at=snapshot.at, number=number) for each in changes(before, snapshot))
+        told = [Change("lookup", way[0], _way_text(way)) for way in snapshot.ways[:MAX_WAYS_TOLD]]
+        events = tuple(replace(each, at=snapshot.at, number=number) for each in [*told, *changes(before, snapshot)])
         selected = self.selected or (snapshot.nodes[0].name if snapshot.nodes else "")
         back = min(self.back + 1, MAX_SNAPSHOTS - 1) if self.back else 0
         return replace(
@@ -218,6 +251,10 @@ class Model:
     def looked(self, steps: int) -> "Model":
         """Looking so many snapshots further back (negative: forward)."""
         return replace(self, back=max(0, min(self.back + steps, len(self.snapshots) - 1)))
+
+
+def _way_text(way: tuple[str, ...]) -> str:
+    return f"lookup {' → '.join(way)}"
 
 
 def _name(given: Any) -> str:

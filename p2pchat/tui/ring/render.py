@@ -14,6 +14,7 @@ MAX_EVENT_CHARACTERS = 400
 
 LEGEND = [
     "p predecessor, s1 … successors, f fingers of the selected node; its arc is drawn double",
+    "dotted lines: lookups of all nodes, in the second in which they pass",
     "◆ what was looked for, and where its owner and its copies are",
     "  ".join(f"{sign} {state}" for state, sign in SIGNS.items()),
 ]
@@ -94,7 +95,7 @@ def slider(model: Model, columns: int) -> Markup:
     cells: list[tuple[str, str]] = [("faint", "─")] * width
     for each in model.events:
         index = each.number - 1 - (model.count - count)
-        if 0 <= index < count:
+        if each.kind != "lookup" and 0 <= index < count:
             cells[index * (width - 1) // (count - 1)] = ("marker", "┿")
     cells[(count - 1 - model.back) * (width - 1) // (count - 1)] = ("unread" if model.back else "node", "●")
     return [("faint", f"{first} "), *cells, ("faint", f" {last}")]

@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.tui.ring.model import MAX_SNAPSHOTS, Model, Snapshot
+from p2pchat.tui.ring.model import MAX_SNAPSHOTS, Model, Snapshot, passed
 
 
 def row(node: str, state: str = "ready", **more: Any) -> dict[str, Any]:
@@ -59,6 +59,29 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(model.seen(snapshot(at="3")).shown.at, "1")
         self.assertEqual(model.looked(9).shown.at, "1")
         self.assertEqual(model.looked(-9).shown.at, "2")
+
+    def test_lookups_pass_once_and_those_of_before_are_not_shown(self) -> None:
+        def rows(*numbers: int) -> list[dict[str, Any]]:
+            lookups = [{"number": number, "hops": ["0b000000"], "owner": "0c000000"} for number in numbers]
+            return [row("0a000000", lookups=lookups), row("0b000000"), row("0c000000")]
+
+        way = ("0a000000", "0b000000", "0c000000")
+        model = Model()
+        for numbers, ways in (
+            ((1, 2), ()),
+            ((1, 2), ()),
+            ((1, 2, 3, 4), (way,)),
+            ((1, 2, 3, 4), ()),
+            ((1,), (way,)),  # the node began anew
+        ):
+            model = model.looked_at(rows(*numbers), [], "10:00:00")
+            self.assertEqual(model.shown.ways, ways)
+        self.assertEqual([each.text for each in model.events], ["lookup 0a000000 → 0b000000 → 0c000000"] * 2)
+
+    def test_a_node_that_knows_by_itself_draws_nothing(self) -> None:
+        numbers = {"0a000000": 1}
+        lookups = [{"number": 2, "hops": [], "owner": "0a000000"}]
+        self.assertEqual(passed([row("0a000000", lookups=lookups)], numbers), ([], {"0a000000": 2}))
 
     def test_history_is_bounded(self) -> None:
         model = Model()

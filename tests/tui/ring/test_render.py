@@ -68,6 +68,24 @@ class SideTests(SynchronousTestCase):
         model = Model().seen(Snapshot.of(small, [], "10:00:00"))
         self.assertIn("no fault tolerance", plain(render.bar(model)))
 
+    def test_a_lookup_is_drawn_in_the_moment_in_which_it_passes(self) -> None:
+        def dots(model: Model) -> int:
+            drawn = [part for line in circle(model, 60, 20) for part in line if part[0] == "lookup"]
+            return sum(len(text) for _, text in drawn)
+
+        def rows(number: int) -> list[dict[str, object]]:
+            passing = [{"number": number, "hops": [ROWS[2]["node"]], "owner": ROWS[1]["node"]}]
+            return [{**ROWS[0], "lookups": passing}, *ROWS[1:]]
+
+        model = Model().looked_at(rows(1), USERS, "10:00:00")
+        self.assertEqual(dots(model), 0)
+        model = model.looked_at(rows(2), USERS, "10:00:01")
+        self.assertGreater(dots(model), 20)
+        self.assertEqual(plain(render.slider(model, 40)).count("┿"), 0)
+        model = model.looked_at(rows(2), USERS, "10:00:02")
+        self.assertEqual(dots(model), 0)
+        self.assertGreater(dots(model.looked(1)), 20)
+
     def test_the_history_shows_where_one_looks_and_when_something_happened(self) -> None:
         model = MODEL
         for second in range(1, 10):
