@@ -1,9 +1,10 @@
 """A ring of many real services in one process: seconds to build it, to look up, and to live; memory.
 
-python -m benchmarks.big_ring [--nodes N] [--lookups N] [--table N] [--seconds S]
+python -m benchmarks.big_ring [--nodes N] [--lookups N] [--table N] [--seconds S] [--json]
 """
 
 import argparse
+import json
 import resource
 import time
 from random import Random
@@ -24,27 +25,33 @@ def main() -> None:
     parser.add_argument("--lookups", type=int, default=10_000, help="lookups (10000)")
     parser.add_argument("--table", type=int, default=MAX_NODES, help=f"nodes that a node table holds ({MAX_NODES})")
     parser.add_argument("--seconds", type=float, default=0.0, help="virtual seconds to live after that (0)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     began = time.process_time()
     mesh = Mesh(Papers("big"), options.nodes, "big", most=options.table, coded=False)
     mesh.build(range(1, options.nodes + 1))
-    say("built", began)
+    say("built", began, options.json)
     looks = Lookups(mesh, Random("big"))
     while looks.begun < options.lookups:
         for _ in range(min(AT_ONCE, options.lookups - looks.begun)):
             looks.begin()
         while looks.ended < looks.begun:
             mesh.clock.step()
-    say(f"{looks.ended} lookups, {looks.failed} failed, {sum(looks.hops) / max(1, len(looks.hops)):.3f} hops", began)
+    mean = sum(looks.hops) / max(1, len(looks.hops))
+    say("looked up", began, options.json, lookups=looks.ended, failed=looks.failed, hops=mean)
     if options.seconds:
         mesh.clock.advance(options.seconds)
-        say(f"{options.seconds:g} virtual seconds, ideal: {mesh.ideal()}", began)
+        say("lived", began, options.json, virtual_s=options.seconds, ideal=mesh.ideal())
 
 
-def say(what: str, began: float) -> None:
+def say(step: str, began: float, as_json: bool, **figures: float) -> None:
     """A line with processor seconds since the beginning, and memory."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what:<60} {time.process_time() - began:8.1f} s {memory:8.0f} MiB", flush=True)
+    row = {"step": step, **figures, "cpu_s": time.process_time() - began, "memory_MiB": memory}
+    if as_json:
+        print(json.dumps(row), flush=True)
+    else:
+        print("   ".join(f"{name} {value:.4g}" if name != "step" else f"{value:<10}" for name, value in row.items()))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Real node processes on loopback: seconds until they are one ring, and the hops of a lookup in it.
 
-python -m benchmarks.forming [--nodes N] [--runs N]
+python -m benchmarks.forming [--nodes N] [--runs N] [--json]
 """
 
 import argparse
+import json
 import statistics
 from typing import Any
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, default=NODES, help=f"processes of a ring ({NODES})")
     parser.add_argument("--runs", type=int, default=3, help="rings to form (3)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a ring")
     options = parser.parse_args()
 
     compile_modules()
@@ -39,7 +41,13 @@ def main() -> None:
             finally:
                 world.close()
             started, formed, hops = rings[-1]
+            if options.json:
+                row = {"nodes": options.nodes, "all ready, s": started, "one ring, s": formed, "hops of a lookup": hops}
+                print(json.dumps(row), flush=True)
+                continue
             print(f"ring {number}: all ready {started:.1f} s, one ring {formed:.1f} s, hops {hops:.2f}", flush=True)
+        if options.json:
+            return
         print(f"median of {len(rings)}: one ring {statistics.median(formed for _, formed, _ in rings):.1f} s")
 
     running.run(act)

@@ -1,9 +1,10 @@
 """How long presence is wrong: from the death of an agent, with and without the owners of its account, until it is seen.
 
-python -m benchmarks.presence [--runs N]
+python -m benchmarks.presence [--runs N] [--json]
 """
 
 import argparse
+import json
 import secrets
 import statistics
 from typing import Any
@@ -24,6 +25,7 @@ def main() -> None:
     """Measure several deaths, each on a ring of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="rings to measure (3)")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each kind of death")
     options = parser.parse_args()
 
     async def act(reactor: Any) -> None:
@@ -37,6 +39,10 @@ def main() -> None:
                     world.close()
             title = "agent and the account's owner die" if with_owner else "an agent dies"
             wrong, known = (statistics.median(each) for each in zip(*taken, strict=True))
+            if options.json:
+                row = {"death": title, "presence is wrong, s": wrong, "offline after, s": known}
+                print(json.dumps(row), flush=True)
+                continue
             print(f"{title:<36} wrong for {wrong:.1f} s, offline after {known:.1f} s", flush=True)
 
     running.run(act)

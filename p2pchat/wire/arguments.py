@@ -11,15 +11,13 @@ from twisted.protocols import amp
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import BITS, MAX_HOST_CHARACTERS, Address, Identifier, from_bytes, to_bytes
+from p2pchat.wire.boxes import LENGTH_BYTES, MAX_VALUE_BYTES
 
-MAX_VALUE_BYTES = 65_535
-"""What one AMP value holds; what may be longer is paged, or sent in chunks (chunks.py)."""
 MAX_NATURAL = 2**64 - 1
 IDENTIFIER_BYTES = BITS // 8
 MAX_IDENTIFIERS = MAX_VALUE_BYTES // IDENTIFIER_BYTES
 MAX_ADDRESS_BYTES = MAX_HOST_CHARACTERS * 4 + 8
 MAX_ADDRESSES = 64
-LENGTH_BYTES = 2
 
 
 class IdentifierArgument(amp.Argument):

@@ -23,14 +23,16 @@ from p2pchat.crypto.certificates import Certificate
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, P2PChatError, TryElsewhere
 from p2pchat.identifiers import Identifier, name
-from p2pchat.wire.boxes import BoxParser
-from p2pchat.wire.faults import check_fits, error_of, read_answer, said
+from p2pchat.wire.boxes import END, BoxParser, pair, pairs
+from p2pchat.wire.codec import answer, codec_of
+from p2pchat.wire.faults import check_size, error_of, read_answer, said
 from p2pchat.wire.limits import LIMITS, Limits
 from p2pchat.wire.locators import Locators
 from p2pchat.wire.outgoing import Outgoing
 from p2pchat.wire.serving import Serving
 from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import shown_chain
+from p2pchat.wire.writer import Writer
 
 CALL_SECONDS = 5.0
 """How long a call waits for its answer unless it says otherwise."""
@@ -116,12 +118,13 @@ class Link(amp.AMP):
         self.limits = limits
         self._clock, self._secured = clock, secured
         self._parser = BoxParser(limits.box_bytes, limits.box_keys)
-        self._outgoing = Outgoing(limits, super()._sendBoxCommand, self.gone)
-        self._serving, self._tally = Serving(self, clock, limits, tally), tally
-        self._silent = self._unsent = 0
+        self._writer = Writer(limits.unsent_bytes, self.abort)
+        self._outgoing = Outgoing(clock, limits, self._writer.write, self)
+        self._serving = Serving(self, clock, limits, self._answers, self._writer.write, tally)
+        self._tally = tally
+        self._silent = 0
         self._open = False
         self._ending = False
-        self._paused = False
         self._timer: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None
         self._on_lost: list[Callable[[Link], None]] = []
@@ -139,6 +142,7 @@ class Link(amp.AMP):
         if hasattr(transport, "setTcpNoDelay"):
             # Chunks of 16 KiB went ten times slower over TLS without it (stack.md, surprise 5).
             transport.setTcpNoDelay(True)
+        self._writer.open(transport)
         amp.BinaryBoxProtocol.makeConnection(self, transport)
         transport.registerProducer(self, True)
         if self.trusted:
@@ -170,7 +174,7 @@ class Link(amp.AMP):
 
     def serve(self, locators: Sequence[amp.CommandLocator]) -> None:
         """These locators, and no others, answer from now on."""
-        self._answers.locators = list(locators)
+        self._answers.serve(locators)
 
     def when_lost(self, tell: Callable[["Link"], None]) -> None:
         """Call `tell` once, when the connection is gone; at once if it is."""
@@ -196,6 +200,7 @@ class Link(amp.AMP):
         self._ending = True
         self._outgoing.end()
         self._stop_timer()
+        self._writer.flush()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._closing = self._clock.callLater(CLOSE_SECONDS, self._hang_up)
@@ -212,18 +217,20 @@ class Link(amp.AMP):
     def _hang_up(self) -> None:
         if self.transport is not None:
             self._open = False
+            self._writer.close()
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Everything that waits for an answer fails now."""
         self._open, self._ending = False, True
+        self._writer.close()
         self._stop_timer()
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
         self._lost_because = said(reason)
         amp.BinaryBoxProtocol.connectionLost(self, reason)
         self.transport = None
-        self._outgoing.end()
+        self._outgoing.lost()
         told, self._on_lost = self._on_lost, []
         for tell in told:
             tell(self)
@@ -254,7 +261,8 @@ class Link(amp.AMP):
     # -- what comes in
 
     def dataReceived(self, data: bytes) -> None:
-        """Take boxes out of the bytes; whoever breaks a limit is cut off."""
+        """Take boxes out of the bytes; whoever breaks a limit is cut off.  What they cause is written at once."""
+        self._writer.hold()
         try:
             for box in self._parser.feed(data):
                 if not self._open:
@@ -262,62 +270,77 @@ class Link(amp.AMP):
                 self.ampBoxReceived(box)
         except Misbehaved as error:
             self.abort(str(error))
+        finally:
+            self._writer.release()
 
     def ampBoxReceived(self, box: amp.AmpBox) -> None:
         """Take one box; one that fits nothing raises Misbehaved."""
         self._silent = 0
-        if amp.COMMAND in box and amp.ASK not in box:
-            raise Misbehaved("A call was sent that wants no answer.")
         try:
-            super().ampBoxReceived(box)
-        except (KeyError, amp.NoEmptyBoxes) as error:
+            if (tag := box.get(amp.ANSWER)) is not None:
+                self._outgoing.answered(tag, box)
+            elif (tag := box.get(amp.ERROR)) is not None:
+                code, described = box[amp.ERROR_CODE], box[amp.ERROR_DESCRIPTION].decode("utf-8", "replace")
+                kind = amp.PROTOCOL_ERRORS.get(code, amp.RemoteAmpError)
+                self._outgoing.answered(tag, kind(code, described))
+            elif (tag := box.get(amp.ASK)) is not None:
+                if (command := box[amp.COMMAND]) == KeepAlive.commandName:
+                    self._writer.write(answer(tag, b""))
+                else:
+                    self._serving.serve(command, tag, box)
+            elif amp.COMMAND in box:
+                raise Misbehaved("A call was sent that wants no answer.")
+            else:
+                raise Misbehaved("A box was sent that is neither a call nor an answer.")
+        except KeyError as error:
             raise Misbehaved("An answer was sent that nobody waits for.") from error
-
-    def dispatchCommand(self, box: amp.AmpBox) -> "Deferred[amp.AmpBox]":
-        """Answer one call, as soon as its responder is done; no more than `calls_in` at once."""
-        if box[amp.COMMAND] == KeepAlive.commandName:
-            empty: Deferred[amp.AmpBox] = Deferred()
-            empty.callback(amp.AmpBox())
-            return empty
-        return self._serving.serve(box, super().dispatchCommand)
 
     # -- what goes out
 
     def sendBox(self, box: amp.AmpBox) -> None:
-        """Write one box; whoever asks and does not read the answers is cut off."""
-        if not self._open or self.transport is None:
-            raise ConnectionLost
-        encoded = box.serialize()
-        if self._paused:
-            self._unsent += len(encoded)
-            if self._unsent > self.limits.unsent_bytes:
-                self.abort("It does not read what it asked for.")
-                raise ConnectionLost
-        self.transport.write(encoded)
+        """Write one box."""
+        self._writer.write(pairs(box.items()) + END)
 
     def pauseProducing(self) -> None:
         """The other end reads too slowly: our calls wait."""
-        self._paused, self._unsent = True, 0
+        self._writer.pause()
         self._outgoing.pause()
 
     def resumeProducing(self) -> None:
         """The other end has read: our calls go on."""
-        self._paused = False
+        self._writer.resume()
         self._outgoing.resume()
 
     def stopProducing(self) -> None:
         """The transport is gone; connectionLost follows."""
 
     def submit(self, command: type[amp.Command], box: amp.AmpBox) -> "Deferred[amp.AmpBox]":
-        """Send a call or queue it; its answer, which may be cancelled.  Everyone else uses `call`."""
+        """Send a call, or queue it, without a time limit; its answer, which may be cancelled.
+
+        Everyone else uses `call`.
+        """
         request.mark(box)
-        answer = self._outgoing.submit(command.commandName, box)
-        return answer if self._tally is None else answer.addBoth(self._heard, command.commandName)
+        named, values = pair(amp.COMMAND, command.commandName), pairs(box.items())
+        return self._counted(command.commandName, self._outgoing.submit(named, values))
+
+    def ask(self, command: type[amp.Command], arguments: dict[str, Any], seconds: float) -> "Deferred[amp.AmpBox]":
+        """Send a call or queue it; the box of its answer, or an error within these seconds."""
+        codec = codec_of(command)
+        codec.arguments.check(arguments)
+        values = codec.arguments.write(arguments, self)
+        check_size(len(values), self.limits)
+        if identity := request.current():
+            values = pair(request.KEY, identity.encode("ascii")) + values
+        return self._counted(codec.command.commandName, self._outgoing.submit(codec.named, values, seconds, command))
 
     def _sendBoxCommand(self, command: bytes, box: amp.AmpBox, requiresAnswer: bool = True) -> Any:
         """For `callRemote`, which only programs on one machine use among each other."""
         request.mark(box)
-        return super()._sendBoxCommand(command, box, requiresAnswer)
+        sent = self._outgoing.submit(pair(amp.COMMAND, command), pairs(box.items()))
+        return sent.addErrback(_as_connection_lost)
+
+    def _counted(self, command: bytes, answer: "Deferred[amp.AmpBox]") -> "Deferred[amp.AmpBox]":
+        return answer if self._tally is None else answer.addBoth(self._heard, command)
 
     def _heard(self, result: Any, command: bytes) -> Any:
         if self._tally is not None:
@@ -335,8 +358,8 @@ class Link(amp.AMP):
         self._watch()
         if self._silent > self.limits.silent_pings:
             self.abort("It has been silent for too long.")
-        elif self._silent and not self._paused and not self._ending:
-            self._sendBoxCommand(KeepAlive.commandName, amp.AmpBox()).addErrback(lambda _: None)
+        elif self._silent and not self._writer.paused and not self._ending:
+            self._outgoing.ping(codec_of(KeepAlive).named)
         self._silent += 1
 
     def _stop_timer(self) -> None:
@@ -359,12 +382,8 @@ async def call(
         Misbehaved: the answer cannot be read.
         And whatever the command declares.
     """
-    box = command.makeArguments(arguments, link)
-    check_fits(box, link.limits)
-    answer = link.submit(command, box)
-    answer.addTimeout(timeout, clock, lambda _, seconds: _late(link, command, seconds))
     try:
-        answered = await answer
+        answered = await link.ask(command, arguments, timeout)
     except amp.RemoteAmpError as error:
         raise error_of(command, error.errorCode, str(error.description)) from None
     except amp.UnhandledCommand:
@@ -372,5 +391,6 @@ async def call(
     return read_answer(command, answered, link)
 
 
-def _late(link: Link, command: type[amp.Command], seconds: float) -> None:
-    raise TryElsewhere(f"{link} did not answer {command.__name__} within {seconds:g} s.")
+def _as_connection_lost(failure: Failure) -> Failure:
+    error = failure.value
+    return Failure(ConnectionLost(str(error))) if type(error) is TryElsewhere else failure

@@ -7,10 +7,13 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from p2pchat.errors import Busy, DiskFull, InternalError, Misbehaved, NoQuorum, P2PChatError, TryElsewhere
-from p2pchat.wire.arguments import MAX_VALUE_BYTES
+from p2pchat.wire.boxes import MAX_VALUE_BYTES
+from p2pchat.wire.codec import codec_of
 from p2pchat.wire.limits import Limits
 
 MAX_ERROR_CHARACTERS = 1000
+ENVELOPE_BYTES = 512
+"""Of a box, kept for the command's name and the call's number."""
 ALWAYS: dict[bytes, type[P2PChatError]] = {
     each.code: each for each in (Busy, InternalError, Misbehaved, TryElsewhere, NoQuorum, DiskFull)
 }
@@ -34,15 +37,20 @@ def check_fits(box: amp.AmpBox, limits: Limits) -> amp.AmpBox:
     for key, value in box.items():
         if len(value) > MAX_VALUE_BYTES:
             raise ValueError(f"{key!r} has {len(value)} bytes, one value holds {MAX_VALUE_BYTES}: page it")
-    if sum(len(key) + len(value) + 4 for key, value in box.items()) > limits.box_bytes - 512:
-        raise ValueError(f"a box has more than {limits.box_bytes} bytes: page it")
+    check_size(sum(len(key) + len(value) + 4 for key, value in box.items()), limits)
     return box
+
+
+def check_size(size: int, limits: Limits) -> None:
+    """ValueError where pairs of so many bytes, with the names of call and answer, are more than one box holds."""
+    if size > limits.box_bytes - ENVELOPE_BYTES:
+        raise ValueError(f"a box has more than {limits.box_bytes} bytes: page it")
 
 
 def read_answer(command: type[amp.Command], box: amp.AmpBox, who: object) -> dict[str, Any]:
     """The values in an answer; Misbehaved where they cannot be read."""
     try:
-        values: dict[str, Any] = command.parseResponse(box, who)
+        values: dict[str, Any] = codec_of(command).response.read(box, who)
     except Misbehaved:
         raise
     except Exception as error:  # an argument type may fail in its own way over what a stranger sends

@@ -30,12 +30,12 @@ class Tally:
         self.received: Counter[str] = Counter()
         self.seconds: dict[str, Histogram] = {}
 
-    def answered(self, command: bytes, result: Any, seconds: float) -> None:
-        """We answered a call with this box or failure."""
+    def answered(self, command: bytes, how: str, size: int, seconds: float) -> None:
+        """We answered a call: its outcome, and the bytes of the values and their names."""
         name = self._name(command)
-        self.served[name, outcome(result)] += 1
+        self.served[name, how] += 1
         self.seconds[name].observe(seconds)
-        self.sent[name] += size(result)
+        self.sent[name] += size
 
     def heard(self, command: bytes, result: Any) -> None:
         """A call of ours was answered so, or failed."""
@@ -58,9 +58,14 @@ def outcome(result: Any) -> str:
         return DONE
     error = result.value
     if isinstance(error, amp.RemoteAmpError):
-        return str(error.errorCode, "ascii", "replace").lower()
+        return coded(error.errorCode)
     code = getattr(error, "code", None)
     return code.decode("ascii").lower() if isinstance(code, bytes) else "lost"
+
+
+def coded(code: bytes) -> str:
+    """The outcome that an error code stands for."""
+    return str(code, "ascii", "replace").lower()
 
 
 def size(result: Any) -> int:
