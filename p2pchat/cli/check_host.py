@@ -17,7 +17,7 @@ from p2pchat.cli.finding import Finding, broken, doubtful, fine
 from p2pchat.discovery.announcement import NONCE_BYTES, Announcement, Heard, Query, decode, encode
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Address
-from p2pchat.replication.storage import VERSION
+from p2pchat.replication.schema import VERSION
 
 CONNECT_SECONDS = 3.0
 LISTEN_SECONDS = 2.0

@@ -9,8 +9,8 @@ from pathlib import Path
 from p2pchat.errors import Damaged, Misbehaved
 from p2pchat.identifiers import Identifier, from_bytes
 from p2pchat.replication.register import decode_content
+from p2pchat.replication.schema import VERSION
 from p2pchat.replication.slots import RegisterKey
-from p2pchat.replication.storage import VERSION
 from p2pchat.replication.uset import Item, ItemState
 
 
@@ -38,7 +38,9 @@ class Backup:
             self._sql = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
             whole = self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             version = self._sql.execute("PRAGMA user_version").fetchone()[0]
-        if not whole or version != VERSION:
+        if version > VERSION:
+            raise Damaged(f"{path} was written by a newer p2pchat; restore it with that one. Nothing was restored.")
+        if not whole or version < 1:
             raise Damaged(f"{path} is no whole copy of a node's database. Nothing was restored.")
 
     def close(self) -> None:

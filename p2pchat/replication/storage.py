@@ -16,13 +16,12 @@ from p2pchat.identifiers import Identifier, from_bytes, name, to_bytes
 from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.packing import pack, unpack
 from p2pchat.replication.register import Ballot, Register, Versioned
+from p2pchat.replication.schema import STEPS, VERSION, migrate
 from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import ITEMS
 from p2pchat.replication.uset import ItemState, StoredItem
 
-VERSION = 1
-"""Of the schema, as PRAGMA user_version."""
 BALLOT_BYTES = 48
 REFUSING = (
     sqlite3.SQLITE_FULL,
@@ -34,59 +33,6 @@ REFUSING = (
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT)
 
 T = TypeVar("T")
-
-SCHEMA = """
-CREATE TABLE meta (
-    name  TEXT PRIMARY KEY,  -- node (hex identifier), slots, boots, floor (lowest generation, once there was one)
-    value TEXT NOT NULL
-) STRICT;
-CREATE TABLE slots (
-    slot   INTEGER PRIMARY KEY,
-    epoch  INTEGER NOT NULL,  -- of the configuration that the node's records belong to
-    state  TEXT NOT NULL,     -- LEARN, ACTIVE, SEALED, RETIRED or COPY
-    record BLOB NOT NULL      -- the packed SlotRecord
-) STRICT;
-CREATE TABLE registers (
-    point    BLOB NOT NULL,     -- 32 bytes, big-endian: BLOB order is ring order
-    kind     INTEGER NOT NULL,  -- 1 account, 2 session, 3 mail key
-    slot     INTEGER NOT NULL,
-    promised BLOB NOT NULL,     -- ballot (epoch, counter, node), 48 bytes: BLOB order is ballot order
-    accepted BLOB NOT NULL,     -- ballot under which `content` was accepted
-    content  BLOB NOT NULL,     -- the packed Versioned, at most 60 300 bytes
-    PRIMARY KEY (point, kind)
-) STRICT;
-CREATE INDEX registers_by_slot ON registers (slot, kind);
-CREATE TABLE items (
-    point    BLOB NOT NULL,     -- 32 bytes: whose mailbox
-    id       BLOB NOT NULL,     -- 32 bytes: the envelope's hash
-    slot     INTEGER NOT NULL,
-    state    INTEGER NOT NULL,  -- 1 present, 2 acknowledged, 3 unopenable (both: removed)
-    pending  INTEGER NOT NULL,  -- 1: a removal that a majority has yet to take
-    received INTEGER NOT NULL,  -- seconds since 1970
-    size     INTEGER NOT NULL,  -- bytes of the payload
-    meta     BLOB NOT NULL,
-    payload  BLOB NOT NULL,
-    PRIMARY KEY (point, id)
-) STRICT;
-CREATE INDEX items_by_size ON items (slot, point, state, size);
-CREATE INDEX items_by_time ON items (received);
-CREATE TABLE accounts (
-    point    BLOB PRIMARY KEY,
-    slot     INTEGER NOT NULL,
-    name     TEXT NOT NULL,     -- canonical user name
-    verifier TEXT NOT NULL      -- bcrypt of the authentication key
-) STRICT;
-CREATE TABLE owners (
-    slot  INTEGER PRIMARY KEY,
-    owner TEXT NOT NULL         -- identifier, 64 hex digits
-) STRICT;
-CREATE VIEW users AS
-    SELECT name, verifier, lower(hex(point)) AS identifier, slot FROM accounts JOIN owners USING (slot)
-    WHERE owner = (SELECT value FROM meta WHERE meta.name = 'node') ORDER BY accounts.name;
-CREATE VIEW backups AS
-    SELECT name, owner, verifier, lower(hex(point)) AS identifier, slot FROM accounts JOIN owners USING (slot)
-    WHERE owner <> (SELECT value FROM meta WHERE meta.name = 'node') ORDER BY accounts.name;
-"""
 
 NameAndVerifier = Callable[[bytes], tuple[str, str] | None]
 """Reads (canonical user name, bcrypt verifier) out of an account register's value; None when the account is closed."""
@@ -146,14 +92,15 @@ class SqliteStore:
         version = self._sql.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and create and not self._sql.execute("SELECT 1 FROM sqlite_master").fetchone():
             self._create(me)
-        elif version != VERSION:
-            raise Damaged(f"The database {self._path} is no p2pchat database that this program knows.")
+        elif version == 0:
+            raise Damaged(f"The database {self._path} is no p2pchat database.")
+        migrate(self._sql, version or VERSION, self._path)
         self._check_owner(me)
 
     def _create(self, me: Identifier) -> None:
         rows = [("node", to_bytes(me).hex()), ("slots", str(self._slots)), ("boots", "0")]
         inserts = "".join(f"INSERT INTO meta VALUES ('{key}', '{value}');" for key, value in rows)
-        self._sql.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {inserts} PRAGMA user_version = {VERSION}; COMMIT;")
+        self._sql.executescript(f"BEGIN IMMEDIATE; {''.join(STEPS)} {inserts} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def _check_owner(self, me: Identifier) -> None:
         meta = dict(self._sql.execute("SELECT name, value FROM meta").fetchall())

@@ -66,6 +66,8 @@ class Peer:
     """DER of the public key that an agent proved; empty where agents are anonymous (at a node)."""
     host: str = ""
     """Where the connection comes from, or goes to."""
+    version: int = 0
+    """Of the protocol that is spoken with a node; 0 between agents."""
 
 
 class KeepAlive(amp.Command):

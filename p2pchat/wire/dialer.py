@@ -80,7 +80,7 @@ async def dial_node(endpoint: IStreamClientEndpoint, standing: Standing, expecte
         member = judge_member(link.chain, standing.ring, standing.now(), standing.evicted)
         if expected is not None and member.certificate.identifier != expected:
             raise TryElsewhere(f"Another node answers where node {name(expected)} should be.")
-        heard = await say_hello(link, standing.clock, member.root.ring, standing.greeting())
+        heard = await say_hello(link, standing.clock, member.root.ring, standing.greeting(), standing.versions)
         peer = known_peer(link, member, heard, standing.now())
         if peer.role is not Role.NODE:
             raise Misbehaved("An operator answers where a node should be.")

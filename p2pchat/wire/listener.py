@@ -1,5 +1,6 @@
 """Accepts connections: the factories of the ring port and the clients port, and what every port has."""
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -77,7 +78,9 @@ class NodePort(Port):
     def accept(self) -> Link:
         """A link that answers HELLO and nothing else."""
         link = Link(self._standing.clock, (), self._standing.limits, handshake=True, tally=self._standing.tally)
-        link.serve([HelloLocator(self._ring, self._standing.greeting, lambda heard: self._welcome(link, heard))])
+        standing = self._standing
+        welcome = partial(self._welcome, link)
+        link.serve([HelloLocator(self._ring, standing.versions, standing.greeting, welcome)])
         return link
 
     def _welcome(self, link: Link, heard: Greeting) -> None:
@@ -95,7 +98,7 @@ class NodePort(Port):
 
     def _judged(self, link: Link, heard: Greeting) -> Peer:
         if self._links is None:
-            return Peer(Role.AGENT, link, host=link.host)
+            return Peer(Role.AGENT, link, host=link.host, version=heard.version)
         now = self._standing.now()
         peer = known_peer(link, judge_member(link.chain, self._ring, now, self._standing.evicted), heard, now)
         ours = self._standing.greeting().record

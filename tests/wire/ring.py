@@ -17,7 +17,7 @@ from p2pchat.identifiers import Address, Identifier
 from p2pchat.wire.arguments import IdentifierArgument, Text
 from p2pchat.wire.connection import Peer
 from p2pchat.wire.dialer import Dialer
-from p2pchat.wire.hello import Greeting, Standing
+from p2pchat.wire.hello import SPOKEN, Greeting, Standing, Versions
 from p2pchat.wire.links import Links
 from p2pchat.wire.listener import clients_port, ring_port
 from p2pchat.wire.tls import clients_port_tls, member_tls, visitor_tls
@@ -69,8 +69,15 @@ class Introducing(amp.CommandLocator):
 class Node:
     """One node: ring port, clients port, dialer."""
 
-    def __init__(self, network: MemoryNetwork, number: int, ring: str = "ring", host: str | None = None) -> None:
-        self.network = network
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        number: int,
+        ring: str = "ring",
+        host: str | None = None,
+        versions: Versions = SPOKEN,
+    ) -> None:
+        self.network, self.versions = network, versions
         self.admission = admission(ring, number)
         self.me = self.admission.identifier
         host = host or f"192.0.2.{number}"
@@ -114,6 +121,7 @@ class Node:
             self._locators,
             lambda certificate: certificate.serial in self.evicted,
             lambda _, greeting: self.greetings.append(greeting),
+            versions=self.versions,
         )
 
     def listen(self) -> "Node":

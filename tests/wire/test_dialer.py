@@ -330,4 +330,4 @@ class AgentTests(RingCase):
         self.successResultOf(
             self.run_(dial_node(self.network.reach(one.clients_address), agent_standing(self.network, None)))
         )
-        self.assertEqual(one.greetings, [Greeting()])
+        self.assertEqual(one.greetings, [Greeting(version=1)])
