@@ -69,7 +69,7 @@ class RingTests(SynchronousTestCase):
     def test_a_program_from_before_there_was_a_lowest_version(self) -> None:
         """It neither says nor knows `least`: its own version is the only one that it speaks."""
         said = [each for each in Hello.arguments if each[0] != b"least"]
-        older = type("Hello", (amp.Command,), {"arguments": said, "response": said, "errors": Hello.errors})
+        older: Any = type("Hello", (amp.Command,), {"arguments": said, "response": said, "errors": Hello.errors})
         node = self.node(1, NOW_)
         caller = Node(self.network, 2)
         standing = caller.standing(member_tls(caller.admission))
