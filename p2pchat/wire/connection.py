@@ -30,6 +30,7 @@ from p2pchat.wire.limits import LIMITS, Limits
 from p2pchat.wire.locators import Locators
 from p2pchat.wire.outgoing import Outgoing
 from p2pchat.wire.serving import Serving
+from p2pchat.wire.silence import Silence, Verdict
 from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import shown_chain
 from p2pchat.wire.writer import Writer
@@ -124,9 +125,10 @@ class Link(amp.AMP):
         self._outgoing = Outgoing(clock, limits, self._writer.write, self)
         self._serving = Serving(self, clock, limits, self._answers, self._writer.write, tally)
         self._tally = tally
-        self._silent = 0
-        self._open = False
-        self._ending = False
+        self._silence = Silence(limits)
+        self.used_at = clock.seconds()  # when a call last began, in either direction
+        self.rests = False  # whether it is seldom asked if it is there while nothing is under way (Links decides)
+        self._open = self._ending = False
         self._timer: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None
         self._on_lost: list[Callable[[Link], None]] = []
@@ -277,7 +279,7 @@ class Link(amp.AMP):
 
     def ampBoxReceived(self, box: amp.AmpBox) -> None:
         """Take one box; one that fits nothing raises Misbehaved."""
-        self._silent = 0
+        self._silence.broken()
         try:
             if (tag := box.get(amp.ANSWER)) is not None:
                 self._outgoing.answered(tag, box)
@@ -289,6 +291,7 @@ class Link(amp.AMP):
                 if (command := box[amp.COMMAND]) == KeepAlive.commandName:
                     self._writer.write(answer(tag, b""))
                 else:
+                    self.used_at = self._clock.seconds()
                     self._serving.serve(command, tag, box)
             elif amp.COMMAND in box:
                 raise Misbehaved("A call was sent that wants no answer.")
@@ -342,6 +345,7 @@ class Link(amp.AMP):
         return sent.addErrback(_as_connection_lost)
 
     def _counted(self, command: bytes, answer: "Deferred[amp.AmpBox]") -> "Deferred[amp.AmpBox]":
+        self.used_at = self._clock.seconds()
         return answer if self._tally is None else answer.addBoth(self._heard, command)
 
     def _heard(self, result: Any, command: bytes) -> Any:
@@ -356,13 +360,12 @@ class Link(amp.AMP):
             self._timer = self._clock.callLater(self.limits.ping_seconds, self._look)
 
     def _look(self) -> None:
-        """Count looks and not seconds: a process that was stopped for a while must not blame the others."""
         self._watch()
-        if self._silent > self.limits.silent_pings:
+        verdict = self._silence.look(self.rests and self.idle)
+        if verdict is Verdict.GIVE_UP:
             self.abort("It has been silent for too long.")
-        elif self._silent and not self._writer.paused and not self._ending:
+        elif verdict is Verdict.ASK and not self._writer.paused and not self._ending:
             self._outgoing.ping(codec_of(KeepAlive).named)
-        self._silent += 1
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

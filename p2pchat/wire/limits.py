@@ -22,6 +22,10 @@ class Limits:
     """From the connection to the end of HELLO."""
     ping_seconds: float | None = 3.0
     """Silence after which we ask whether the other end is there; None: never."""
+    quiet_seconds: float = 60.0
+    """The same while we wait for no answer: then nothing is lost if the other end is gone."""
+    unused_seconds: float = 600.0
+    """Nodes close a link over which nobody called for so long; a new one costs as much as keeping it half an hour."""
     silent_pings: int = 3
     """Pings without any answer after which the connection is given up."""
     answer_seconds: float | None = 120.0

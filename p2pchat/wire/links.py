@@ -16,6 +16,10 @@ MAX_LINKS = 20_000
 REDUNDANT_SECONDS = 30.0
 """How long a second link between the same two nodes stays after its last call."""
 QUIET_LOOK_SECONDS = 0.02
+MANY_NODES = 24
+"""With so many nodes links may rest while nothing is under way, and are closed after `Limits.unused_seconds`."""
+UNUSED_SLACK_SECONDS = 60.0
+"""So much earlier an end finds nothing in it that the other one closes an unused link."""
 ORDER_LABEL = b"EXPORTER-p2pchat-link-order"
 
 
@@ -23,7 +27,8 @@ class Links:
     """Registry of links, whoever opened them.
 
     Two nodes that dial each other at the same moment have two links.  Both stay, so that no call is lost; both ends
-    use the one whose TLS exporter is lower, and the other is closed once it has been without calls for a while.
+    use the one whose TLS exporter is lower, and the other is closed once it has been without calls for a while.  Where
+    there are many, the only link to a node is closed as well if nobody used it for long; nobody is told of that loss.
 
     `met` is told the record of each node that proved itself, `lost` the identifier of a node whose last link is gone.
     """
@@ -52,7 +57,7 @@ class Links:
             ours[link] = link.exporter(ORDER_LABEL)
             if len(ours) > 1:
                 self._leave_old_places(peer.record)
-                self._tidy_later()
+            self._tidy_later()
         self._peers[link] = peer
         link.when_lost(self._forget)
         if peer.record is not None and link.usable:
@@ -127,7 +132,10 @@ class Links:
         ours = self._nodes[peer.identifier]
         ours.pop(link, None)
         if not ours:
+            unused = self._is_unused(link, UNUSED_SLACK_SECONDS)
             del self._nodes[peer.identifier]
+            if unused:
+                return  # which one of the two ends closed for that, and the node lives
             for tell in list(self.lost):
                 tell(peer.identifier)
 
@@ -136,13 +144,18 @@ class Links:
             self._tidying = self._clock.callLater(REDUNDANT_SECONDS, self._tidy)
 
     def _tidy(self) -> None:
-        """Close links that neither end uses any more."""
-        more = False
+        """Close links that neither end uses any more; let others rest where there are many."""
+        many = len(self._nodes) >= MANY_NODES
         for node, ours in list(self._nodes.items()):
             best = self.to(node)
             for link in list(ours):
-                if link is not best and link.usable and link.idle:
+                link.rests = many
+                if (link is not best or self._is_unused(link)) and link.usable and link.idle:
                     link.close()
-            more = more or len(ours) > 1
-        if more:
+        if self._nodes:
             self._tidy_later()
+
+    def _is_unused(self, link: Link, slack: float = 0.0) -> bool:
+        """Whether nobody called over a link for so long that it is closed, which only happens where there are many."""
+        unused = self._clock.seconds() - link.used_at
+        return len(self._nodes) >= MANY_NODES and unused >= link.limits.unused_seconds - slack

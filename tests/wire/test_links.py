@@ -6,7 +6,7 @@ from twisted.internet.testing import StringTransport
 
 from p2pchat.errors import TryElsewhere
 from p2pchat.identifiers import Address
-from p2pchat.wire import listener
+from p2pchat.wire import links, listener
 from p2pchat.wire.connection import Link
 from p2pchat.wire.dialer import dial_node
 from p2pchat.wire.limits import LIMITS
@@ -70,6 +70,36 @@ class LinksTests(RingCase):
         self.network.flush()
         self.assertEqual(one.links.nodes(), [two.me])
         self.assertEqual(one.lost, [])
+
+    def test_where_there_are_many_unused_links_are_closed_and_nobody_is_told(self) -> None:
+        one, two, three = self.nodes(3)
+        self.patch(links, "MANY_NODES", 2)
+        for other in (two, three):
+            self.successResultOf(self.run_(one.dialer(other.me, WhoAreYou)))
+            self.successResultOf(self.run_(other.dialer(three.me if other is two else two.me, WhoAreYou)))
+        for _ in range(25):
+            self.network.flush(links.REDUNDANT_SECONDS)
+            for node in (one, two):
+                self.successResultOf(self.run_(node.dialer(three.me, WhoAreYou)))
+        self.assertEqual(one.links.nodes(), [three.me])
+        self.assertEqual((one.lost, two.lost), ([], []))
+        self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+
+    def test_where_there_are_few_they_stay(self) -> None:
+        one, two, three = self.nodes(3)
+        for other in (two, three):
+            self.successResultOf(self.run_(one.dialer(other.me, WhoAreYou)))
+        for _ in range(50):
+            self.network.flush(links.REDUNDANT_SECONDS)
+        self.assertEqual(sorted(one.links.nodes()), sorted([two.me, three.me]))
+
+    def test_a_link_in_use_that_breaks_is_told_at_once(self) -> None:
+        one, two, _ = self.nodes(3)
+        self.patch(links, "MANY_NODES", 1)
+        self.successResultOf(self.run_(one.dialer(two.me, WhoAreYou)))
+        self.network.flush(links.REDUNDANT_SECONDS)
+        self.network.cut(self.network.pumps[0])
+        self.assertEqual((one.lost, two.lost), ([two.me], [one.me]))
 
     def test_a_second_link_from_the_same_address_ends_none(self) -> None:
         one, two = self.nodes(2)
