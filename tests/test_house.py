@@ -6,6 +6,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import p2pchat
 from p2pchat import errors
+from p2pchat.server import parts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -255,6 +257,17 @@ class WireTests(SynchronousTestCase):
         ]
         codes = [each.code for each in classes if issubclass(each, errors.P2PChatError)]
         self.assertEqual(len(codes), len(set(codes)))
+
+    def test_no_two_parts_of_a_node_answer_one_name(self) -> None:
+        """AMP asks the first locator that knows the name of a command, whichever command was meant."""
+        found = [
+            each for each in vars(parts).values() if isinstance(each, type) and issubclass(each, amp.CommandLocator)
+        ]
+        for_nodes = [each for each in found if not each.__name__.startswith("Agent")]
+        self.assertGreater(len(for_nodes), 4)
+        answered = {command for each in for_nodes for command, _ in vars(each)["_commandDispatch"].values()}
+        names = Counter(command.commandName for command in answered)
+        self.assertEqual([name for name, count in names.items() if count > 1], [])
 
     def test_the_errors_of_each_command_survive_the_wire(self) -> None:
         commands = self.commands()

@@ -6,9 +6,18 @@ node's life is believed before we have spoken with that node ourselves.
 
 from twisted.protocols import amp
 
+from p2pchat.chord.sketch import HASH_BYTES, MAX_PARTS, SALT_BYTES
 from p2pchat.crypto.noderecord import MAX_NODE_RECORD_BYTES
 from p2pchat.errors import InternalError, Misbehaved, TryElsewhere, on_wire
-from p2pchat.wire.arguments import Blob, Blobs, Flag, IdentifierArgument, IdentifiersArgument, Natural, Text
+from p2pchat.wire.arguments import (
+    Blob,
+    Blobs,
+    Flag,
+    IdentifierArgument,
+    IdentifiersArgument,
+    Natural,
+    Text,
+)
 
 MAX_SUCCESSORS = 32
 """Entries of a successor list on the wire; ours holds 16."""
@@ -18,8 +27,14 @@ MAX_RECORD_BYTES = MAX_NODE_RECORD_BYTES
 """One encoded node record: certificate and signed addresses."""
 MAX_WORD_BYTES = 16
 ENTRY_BYTES = 41
-DIGEST_BYTES = 16
-"""Of a whole node table."""
+MAX_HASHES_BYTES = 10_000 * HASH_BYTES
+POINT_BYTES = 8
+"""The first bytes of a point, where that is near enough."""
+VIEW_BYTES = 8
+"""Of the hash of a view."""
+MAX_MENDED = 60
+"""Node records in one answer to MendTables; it stops before MAX_MENDED_BYTES."""
+MAX_MENDED_BYTES = 48_000
 MAX_ENTRIES_BYTES = 1_000 * ENTRY_BYTES
 """Table entries in one value: 1,000 of 41 bytes (identifier, sequence, state)."""
 
@@ -28,26 +43,28 @@ ERRORS = (TryElsewhere, Misbehaved, InternalError)
 
 
 class Ping(amp.Command):
-    """Are you there, and how far are you: joining, ready or leaving?"""
+    """Are you there, and how far are you: joining, leaving, or (no state) ready?"""
 
     arguments = NOTHING
-    response = [(b"state", Text(MAX_WORD_BYTES))]
+    response = [(b"state", Text(MAX_WORD_BYTES, optional=True))]
     errors = on_wire(*ERRORS)
 
 
 class AskView(amp.Command):
     """What is your place on the ring?  `pending`: ask again, mine is changing at this moment.
 
-    A `state` other than ready: not on the ring (yet, or any more).
+    A `state` other than ready: not on the ring (yet, or any more).  `known` is the hash of the view that the caller
+    heard last (ring.View.hash); `same`: it still holds, and is not sent again.
     """
 
-    arguments = NOTHING
+    arguments = [(b"known", Blob(VIEW_BYTES, VIEW_BYTES, optional=True))]
     response = [
         (b"state", Text(MAX_WORD_BYTES)),
         (b"pending", Flag()),
         (b"predecessor", IdentifierArgument(optional=True)),
-        (b"successors", IdentifiersArgument(MAX_SUCCESSORS)),
-        (b"padding", Natural(MAX_SUCCESSORS)),
+        (b"successors", IdentifiersArgument(MAX_SUCCESSORS, optional=True)),
+        (b"padding", Natural(MAX_SUCCESSORS, optional=True)),
+        (b"same", Flag(optional=True)),
     ]
     errors = on_wire(*ERRORS)
 
@@ -91,7 +108,7 @@ class SpreadNodes(amp.Command):
     is the number of the last change in `entries`; `heard_incarnation` and `heard` say up to where the caller has heard
     the callee's changes (0 at first).  `more`: the callee has more; ask again.
 
-    `digest` (NodeTable.digest) instead of entries: are our tables alike?  `alike`: they are, up to both `until`.
+    `big`: the callee knows too many nodes for that; compare by CompareTables.
     """
 
     arguments = [
@@ -100,14 +117,49 @@ class SpreadNodes(amp.Command):
         (b"entries", Blob(MAX_ENTRIES_BYTES)),
         (b"heard_incarnation", Natural()),
         (b"heard", Natural()),
-        (b"digest", Blob(DIGEST_BYTES, optional=True)),
     ]
     response = [
         (b"incarnation", Natural()),
         (b"until", Natural()),
         (b"entries", Blob(MAX_ENTRIES_BYTES)),
         (b"more", Flag()),
-        (b"alike", Flag(optional=True)),
+        (b"big", Flag(optional=True)),
+    ]
+    errors = on_wire(*ERRORS)
+
+
+class CompareTables(amp.Command):
+    """Do we take the same nodes for live?  `sums` are those of sketch.py under this salt.
+
+    `unlike` are the numbers of the parts whose sums differ, a byte each; `hashes` those of the callee's nodes in them.
+    """
+
+    arguments = [
+        (b"salt", Blob(SALT_BYTES, SALT_BYTES)),
+        (b"sums", Blob(MAX_PARTS * HASH_BYTES, HASH_BYTES)),
+    ]
+    response = [(b"unlike", Blob(MAX_PARTS)), (b"hashes", Blob(MAX_HASHES_BYTES))]
+    errors = on_wire(*ERRORS)
+
+
+class MendTables(amp.Command):
+    """What CompareTables showed to be lacking on either side.
+
+    `entries`: nodes that the callee does not take for live (packed as in SpreadNodes); it answers with its own entries
+    of those that it knows otherwise.  `lacking`: hashes of nodes whose records the caller wants; they live, as the
+    callee believes.  As many come as fit.  `like` and `packed` are as in FetchRecords.
+    """
+
+    arguments = [
+        (b"salt", Blob(SALT_BYTES, SALT_BYTES)),
+        (b"lacking", Blob(MAX_MENDED * HASH_BYTES)),
+        (b"entries", Blob(MAX_ENTRIES_BYTES)),
+        (b"like", Natural(optional=True)),
+    ]
+    response = [
+        (b"entries", Blob(MAX_ENTRIES_BYTES)),
+        (b"records", Blobs(MAX_MENDED, MAX_RECORD_BYTES)),
+        (b"packed", Flag(optional=True)),
     ]
     errors = on_wire(*ERRORS)
 
@@ -124,18 +176,20 @@ class FetchRecords(amp.Command):
     errors = on_wire(*ERRORS)
 
 
-class Announce(amp.Command):
-    """News of one node, to be passed on to the nodes between the callee and `until`.
+class AnnounceNode(amp.Command):
+    """News of one node, to be passed on to the nodes between the callee and the point that begins with `until`.
 
-    `entry` is packed as in SpreadNodes; `record` is the node's, deflated against the caller's own (packing.py).
+    `record` is that of a node that joined, deflated against the caller's own (packing.py); `entry`, packed as in
+    SpreadNodes, says what became of a node without sending its record.  One of them is there.  `unread`: the callee has
+    another record of the caller, and wants an entry.
     """
 
     arguments = [
-        (b"entry", Blob(ENTRY_BYTES, ENTRY_BYTES)),
-        (b"until", IdentifierArgument()),
+        (b"until", Blob(POINT_BYTES, POINT_BYTES)),
+        (b"entry", Blob(ENTRY_BYTES, ENTRY_BYTES, optional=True)),
         (b"record", Blob(MAX_RECORD_BYTES, optional=True)),
     ]
-    response = NOTHING
+    response = [(b"unread", Flag(optional=True))]
     errors = on_wire(*ERRORS)
 
 

@@ -46,6 +46,10 @@ class Detector:
         if known is not None:
             known.misses += 1
 
+    def knows(self, node: Identifier) -> bool:
+        """Whether a node has answered since it was last dead."""
+        return node in self._estimates
+
     def forget(self, node: Identifier) -> None:
         """A node died; when it returns it may be somewhere else."""
         self._estimates.pop(node, None)

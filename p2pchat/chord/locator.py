@@ -6,6 +6,7 @@ from twisted.protocols import amp
 
 from p2pchat.chord import commands
 from p2pchat.chord.service import ChordService
+from p2pchat.chord.status import NodeState
 from p2pchat.identifiers import Identifier
 
 
@@ -18,15 +19,18 @@ class ChordLocator(amp.CommandLocator):
     @commands.Ping.responder
     def ping(self) -> dict[str, Any]:
         self._chord.seen(self._caller)
-        return {"state": self._chord.state.value}
+        state = self._chord.state
+        return {} if state is NodeState.READY else {"state": state.value}
 
     @commands.AskView.responder
-    def ask_view(self) -> dict[str, Any]:
+    def ask_view(self, known: bytes | None = None) -> dict[str, Any]:
         self._chord.seen(self._caller)
         view = self._chord.view()
         state = self._chord.state.value
         if view is None:
-            return {"state": state, "pending": True, "predecessor": None, "successors": [], "padding": 0}
+            return {"state": state, "pending": True}
+        if view.hash() == known:
+            return {"state": state, "pending": False, "same": True}
         return {
             "state": state,
             "pending": False,
@@ -57,20 +61,24 @@ class ChordLocator(amp.CommandLocator):
         entries: bytes,
         heard_incarnation: int,
         heard: int,
-        digest: bytes | None = None,
     ) -> dict[str, Any]:
-        if digest is not None:
-            return self._chord.likened(self._caller, incarnation, until, digest)
         return self._chord.compared(self._caller, incarnation, until, entries, heard_incarnation, heard)
+
+    @commands.CompareTables.responder
+    def compare_tables(self, salt: bytes, sums: bytes) -> dict[str, Any]:
+        return self._chord.likened(salt, sums)
+
+    @commands.MendTables.responder
+    def mend_tables(self, salt: bytes, lacking: bytes, entries: bytes, like: int | None = None) -> dict[str, Any]:
+        return self._chord.mended(self._caller, salt, lacking, entries, like)
 
     @commands.FetchRecords.responder
     def fetch_records(self, nodes: list[Identifier], like: int | None = None) -> dict[str, Any]:
         return self._chord.fetched(nodes, like)
 
-    @commands.Announce.responder
-    def announce(self, entry: bytes, until: Identifier, record: bytes | None = None) -> dict[str, Any]:
-        self._chord.announced(self._caller, entry, until, record)
-        return {}
+    @commands.AnnounceNode.responder
+    def announce_node(self, until: bytes, entry: bytes | None = None, record: bytes | None = None) -> dict[str, Any]:
+        return {} if self._chord.announced(self._caller, until, entry, record) else {"unread": True}
 
     @commands.ProbeNode.responder
     async def probe_node(self, node: Identifier) -> dict[str, Any]:

@@ -4,17 +4,18 @@ Source: Stoica et al., "Chord", IEEE/ACM Trans. Networking 11(1), 2003, section 
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from p2pchat.chord.ring import Ring
 from p2pchat.chord.routing import ALTERNATIVES, Fingers, Step, closest_before, finger_target, next_step
-from p2pchat.chord.status import Found, Hop
+from p2pchat.chord.status import Found, Hop, NodeState
 from p2pchat.chord.table import LIVE, NodeTable
 from p2pchat.counting import HOPS, SECONDS, Histogram
 from p2pchat.errors import LookupFailed, TryElsewhere
@@ -26,11 +27,17 @@ MAX_HOPS = 32
 MAX_RECENT = 4
 """Lookups that are remembered, for those who watch the ring."""
 
+MAX_ROUNDS = 6
+"""So often a lookup goes on behind owners that turn out to be dead."""
+
 MAX_WITHOUT = 32
 """Silent nodes that a question may name."""
 
 AskStep: TypeAlias = Callable[[Identifier, Identifier, tuple[Identifier, ...]], Awaitable[Step]]
 """Ask a node (first) for the next step to a point (second) over none of the third; TryElsewhere if it is silent."""
+
+Answers: TypeAlias = Callable[[Identifier], Coroutine[Any, Any, bool]]
+"""Whether a node answers a short question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Way:
         """The owner that was found is silent: whoever named it is asked again."""
         if self.found is not None:
             self._nearest, self._told, self.found = self.found[0], len(self.silent), None
-            self.silent[owner] = None
+        self.silent[owner] = None
 
 
 async def walk(
@@ -106,14 +113,18 @@ async def walk(
     ask: AskStep,
     clock: IReactorTime,
     me: Identifier | None = None,
+    doubted: Callable[[Identifier], bool] = lambda _: False,
     most: int = MAX_HOPS,
 ) -> Walk:
     """Ask from `start` on, always the closest node before the point; what `me` answers is no hop.
+
+    Where all owners that somebody names are `doubted`, it is asked for those behind them; if it knows none, they stand.
 
     Raises:
         LookupFailed: nobody named an owner; the ring is changing, retry in a few seconds.
     """
     way, hops = Way(point, start, most), list[Hop]()
+    second_best: tuple[Identifier, Step] | None = None
     while (node := way.next()) is not None:
         began = clock.seconds()
         try:
@@ -125,9 +136,13 @@ async def walk(
         if node != me:
             hops.append(Hop(node, (clock.seconds() - began) * 1000))
         way.answered(node, step)
-    if way.found is None:
+        if way.found is not None and all(map(doubted, step.nodes)):
+            second_best = second_best or way.found
+            for each in step.nodes:
+                way.reopen(each)
+    if (found := way.found or second_best) is None:
         raise LookupFailed(f"No owner of {name(point)} was found in {len(hops)} hops. Try again in a few seconds.")
-    named_by, step = way.found
+    named_by, step = found
     return Walk(step.nodes, named_by, tuple(hops))
 
 
@@ -136,8 +151,11 @@ class Lookups:
 
     _log = Logger()
 
-    def __init__(self, ring: Ring, table: NodeTable, ask: AskStep, clock: IReactorTime, chance: Random) -> None:
-        self._ring, self._table, self._ask, self._clock, self._chance = ring, table, ask, clock, chance
+    def __init__(
+        self, ring: Ring, table: NodeTable, ask: AskStep, answers: Answers, clock: IReactorTime, chance: Random
+    ) -> None:
+        self._ring, self._table, self._ask, self._answers = ring, table, ask, answers
+        self._clock, self._chance = clock, chance
         self._fingers = Fingers(ring.me)
         self.hops, self.seconds, self.failed = Histogram(HOPS), Histogram(SECONDS), 0
         """Of the lookups that found somebody, and how many did not."""
@@ -166,16 +184,38 @@ class Lookups:
             return Found(self._ring.me, ())
         began = self._clock.seconds()
         try:
-            found = await walk(point, [self._ring.me], self._step_of, self._clock, self._ring.me)
+            found = await self._find(point)
         except LookupFailed:
             self.failed += 1
             raise
         self.hops.observe(len(found.hops))
         self.seconds.observe(self._clock.seconds() - began)
-        owner = next((node for node in found.owners if self._lives(node)), found.owners[0])
         self._count += 1
-        self.recent.append(Passed(self._count, tuple(hop.identifier for hop in found.hops), owner))
-        return Found(owner, found.hops)
+        self.recent.append(Passed(self._count, tuple(hop.identifier for hop in found.hops), found.owner))
+        return found
+
+    async def _find(self, point: Identifier) -> Found:
+        hops: tuple[Hop, ...] = ()
+        for _ in range(MAX_ROUNDS):
+            found = await walk(point, [self._ring.me], self._step_of, self._clock, self._ring.me, self._is_doubted)
+            hops += found.hops
+            healthy = not any(map(self._is_doubted, found.owners)) and all(
+                hop.milliseconds is not None for hop in found.hops
+            )
+            owner = found.owners[0] if healthy else await self._first_that_answers(found.owners)
+            if owner is not None:
+                return Found(owner, hops)
+        return Found(found.owners[0], hops)
+
+    async def _first_that_answers(self, owners: Iterable[Identifier]) -> Identifier | None:
+        """Nodes died where the owner is: the first of these that lives, all asked at once."""
+        asked = [node for node in owners if not self._is_doubted(node)]
+        answers = await gatherResults([Deferred.fromCoroutine(self._answers(node)) for node in asked])
+        return next((node for node, lives in zip(asked, answers, strict=True) if lives), None)
+
+    def _is_doubted(self, node: Identifier) -> bool:
+        """Whether it did not answer us, lately or just now."""
+        return self._table.state(node) in (NodeState.SUSPECTED, NodeState.LEAVING, NodeState.DEAD)
 
     async def _step_of(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:
         if node == self._ring.me:
@@ -203,9 +243,8 @@ class Lookups:
         else:
             self._fingers.found(index, found.owner)
 
-    async def look_up_ourselves(self) -> None:
-        """Let another node's view find us: where it finds somebody else, our rings are apart."""
-        others = [node for node in self._table.live() if node != self._ring.me]
+    async def look_up_ourselves(self, others: Sequence[Identifier]) -> None:
+        """Let the view of one of these nodes find us: where it finds somebody else, our rings are apart."""
         if not others:
             return
         try:

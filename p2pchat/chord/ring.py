@@ -13,9 +13,10 @@ successor had named it; it joins rings that a partition split.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from hashlib import blake2b
 from typing import TypeAlias, assert_never
 
-from p2pchat.identifiers import Identifier, between, distance
+from p2pchat.identifiers import Identifier, between, distance, to_bytes
 
 SUCCESSORS = 16
 """r: entries of a full successor list."""
@@ -38,6 +39,12 @@ class View:
     predecessor: Identifier | None
     successors: tuple[Identifier, ...]
     padding: int = 0
+
+    def hash(self) -> bytes:
+        """Eight bytes that another view hardly has."""
+        before = b"" if self.predecessor is None else to_bytes(self.predecessor)
+        named = b"".join(map(to_bytes, self.successors))
+        return blake2b(before + b"/" + named + b"/" + bytes([self.padding]), digest_size=8).digest()
 
 
 @dataclass(frozen=True, slots=True)

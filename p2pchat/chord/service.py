@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from p2pchat.chord import commands
 from p2pchat.chord.announcing import Announcing
+from p2pchat.chord.guard import ROW, Guard
 from p2pchat.chord.joining import REGREET_SECONDS, Greet, Joining, Seeds, addresses
 from p2pchat.chord.lookup import Lookups
 from p2pchat.chord.pace import BIG, SMALL, Pace
@@ -33,8 +33,8 @@ from p2pchat.chord.status import Found, NodeState, NodeStatus, RingStatus
 from p2pchat.chord.table import LIVE, NodeTable
 from p2pchat.chord.upkeep import Upkeep
 from p2pchat.chord.watch import Watch
+from p2pchat.chord.weighing import Weighing
 from p2pchat.crypto.noderecord import NodeRecord
-from p2pchat.errors import Misbehaved, TryElsewhere
 from p2pchat.identifiers import CIRCLE, Address, Identifier, between, name
 from p2pchat.wire.connection import Call
 
@@ -47,7 +47,6 @@ RIPPLE_SECONDS = 0.15
 SOON_SECONDS = 0.05
 AGAIN_SECONDS = 0.2
 FORGET_TICKS = 600
-LEAVE_SECONDS = 2.0
 MAX_TOLD = 64
 """Nodes that are told when we leave; the others hear it from them."""
 
@@ -84,21 +83,23 @@ class ChordService(Service):
         self.on_change: list[Callable[[], None]] = []
         """Called after each change of who lives, or of our neighbours."""
         self.state = NodeState.JOINING
-        self._own, self._call, self._clock, self._chance = me, call, clock, chance
+        self._own, self._clock, self._chance = me, clock, chance
         self._founder, self._returning = founder, len(table) > (me.identifier in table)
         self._ring = Ring(self.me, length)
         self._watch = Watch(self.me, table, call, clock, chance, self._life_changed, self._spawn)
-        self._spreading = Spreading(
-            self.me, table, call, clock, chance, self._watch.probe_soon, self._spawn, self._spread_soon
-        )
-        self._announcing = Announcing(self.me, table, self._watch, self._spreading, clock, self._spawn)
+        self._weighing = Weighing(self.me, table, clock, chance, self._watch.probe_soon, self._watch.saw)
+        self._spreading = Spreading(self.me, table, call, clock, chance, self._weighing, self._spawn, self._spread_soon)
+        self._announcing = Announcing(self.me, table, self._watch, self._spreading, self._weighing, clock, self._spawn)
         self.announced = self._announcing.hear
         self.fetched, self.likened = self._spreading.fetched, self._spreading.likened
+        self.mended = self._spreading.mended
+        self._guard = Guard(self.me, table, self._watch, self._is_guarding, clock)
         self._seeds = Seeds(greet, self.met, clock)
         self._upkeep = Upkeep(
-            self._ring, table, self._watch, self._spreading, self._spawn, self._named, self._again, self._moved
-        )
-        self._lookups = Lookups(self._ring, table, self._upkeep.ask_step, clock, chance)
+            self._ring, table, self._watch, self._spreading, self._weighing,
+            self._spawn, self._named, self._again, self._moved,
+        )  # fmt: skip
+        self._lookups = Lookups(self._ring, table, self._upkeep.ask_step, self._upkeep.answers, clock, chance)
         self._joining = Joining(
             self.me, table, self._watch, self._seeds, clock, chance, self._spawn,
             self._upkeep.ask_step, self._upkeep.ask_view, self._joined, self._found,
@@ -118,9 +119,11 @@ class ChordService(Service):
     def startService(self) -> None:
         super().startService()
         self._tick = self._clock.callLater(TICK_SECONDS * self._chance.random(), self._on_tick)
+        self._guard.start()
 
     def stopService(self) -> None:
         super().stopService()
+        self._guard.stop()
         for timer in (self._tick, self._round, self._spread):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -158,22 +161,13 @@ class ChordService(Service):
 
     async def leave(self) -> None:
         """Tell the others that we leave, and answer as leaving from now on."""
-        before = [] if self._ring.predecessor is None else [self._ring.predecessor]
-        around = [*before, *self.table.first_live(Identifier((self.me + 1) % CIRCLE), MAX_TOLD)]
-        told = [node for node in dict.fromkeys(around) if node != self.me]
+        told = self._upkeep.told_of_leaving(MAX_TOLD)
         self.state = NodeState.LEAVING
         self.table.set_state(self.me, NodeState.LEAVING, self._clock.seconds())
         self._upkeep.feed(Left())
-        goodbyes = [self._spawn(self._say_goodbye(node)) for node in told]
-        for goodbye in goodbyes:
+        for goodbye in [self._spawn(self._upkeep.say_goodbye(node)) for node in told]:
             await goodbye
         self._notify_change()
-
-    async def _say_goodbye(self, node: Identifier) -> None:
-        try:
-            await self._call(node, commands.Leave, timeout=LEAVE_SECONDS)
-        except (TryElsewhere, Misbehaved) as error:
-            self._log.debug("{node} was not told that we leave: {error}", node=name(node), error=error)
 
     def readdress(self, me: NodeRecord) -> None:
         """Our own record has new addresses (and a higher sequence): spread it."""
@@ -296,6 +290,8 @@ class ChordService(Service):
     def _life_changed(self, node: Identifier, before: NodeState | None, now: NodeState) -> None:
         self._log.info("node {node} is {now}", node=name(node), now=now.value)
         near = self._ring.is_near(node)
+        if abs(self.table.position(self.me, node)) <= ROW:
+            self._guard.changed()
         if now in LIVE and before not in LIVE:
             self._joining.wake()
             self._upkeep.feed(Discovered(node))
@@ -306,11 +302,11 @@ class ChordService(Service):
         if (now in LIVE) != (before in LIVE):
             self._announcing.changed(node, before)
             if near:
-                self._disturbed(self._upkeep.rank(node) * RIPPLE_SECONDS if self._spreading.is_big else 0.0)
+                self._disturbed(self._upkeep.rank(node) * RIPPLE_SECONDS if self._weighing.is_big else 0.0)
         self._notify_change()
 
     def _moved(self) -> None:
-        if not (self._spreading.is_big and self._upkeep.settled):
+        if not (self._weighing.is_big and self._upkeep.settled):
             self._disturbed()
         self._notify_change()
 
@@ -325,7 +321,7 @@ class ChordService(Service):
 
     @property
     def _pace(self) -> Pace:
-        return BIG if self._spreading.is_big else SMALL
+        return BIG if self._weighing.is_big else SMALL
 
     def _again(self) -> None:
         self._round_within(AGAIN_SECONDS)
@@ -350,9 +346,8 @@ class ChordService(Service):
         if self.state is not NodeState.READY:
             return
         self._round = self._clock.callLater(self._pause * self._chance.uniform(0.8, 1.2), self._stabilize)
-        self._pause = min(self._pause * SLOWING, self._pace.quiet)
-        if self._spreading.is_big and self._upkeep.settled:
-            self._pause = self._pace.quiet
+        settled = self._weighing.is_big and self._upkeep.settled
+        self._pause = self._pace.quiet if settled else min(self._pause * SLOWING, self._pace.quiet)
         nearest = next(iter(self.table.first_live(Identifier((self.me + 1) % CIRCLE), 1)), None)
         if nearest is not None and between(self.me, nearest, self._ring.head):
             self._upkeep.feed(Discovered(nearest))
@@ -368,15 +363,16 @@ class ChordService(Service):
     def _look(self) -> None:
         now = self._clock.seconds()
         self._ticks += 1
-        due = [node for node in self.table.due(now) if node != self.me]
         pace = self._pace
-        for node in due[: 0 if self._ticks % pace.due else pace.due_at_once]:
-            self._watch.probe_soon(node)
+        if self._ticks % pace.due == 0:
+            for node in [each for each in self.table.due(now) if each != self.me][: pace.due_at_once]:
+                self._watch.probe_soon(node)
         if self._ticks % FORGET_TICKS == 0:
             self.table.forget_dead(now)
         if self.state is not NodeState.READY:
             return
-        for node in self._watch.around(self._ticks, self._ring.predecessor, self._ring.length):
+        predecessor, length = self._ring.predecessor, self._ring.length
+        for node in self._watch.around(self._ticks, predecessor, length, self._weighing.is_big):
             if self._watch.is_silent(node):
                 self._watch.probe_soon(node)
         if self._ticks % pace.spread == 0:
@@ -386,7 +382,11 @@ class ChordService(Service):
         if self._ticks % pace.finger == 0:
             self._spawn(self._lookups.fix_finger())
         if self._ticks % pace.self_lookup == 0:
-            self._spawn(self._lookups.look_up_ourselves())
+            others = self._announcing.links() if self._weighing.is_big else self.table.live()
+            self._spawn(self._lookups.look_up_ourselves([node for node in others if node != self.me]))
+
+    def _is_guarding(self) -> bool:
+        return self.state is NodeState.READY and self._weighing.is_big
 
     async def _greet_seeds(self) -> None:
         await self._seeds.greet(addresses(self.table, self.table.live()), REGREET_SECONDS)
@@ -397,4 +397,4 @@ class ChordService(Service):
 
     def _spread_now(self) -> None:
         if self.state is NodeState.READY:
-            self._spreading.go_round(self._ring.successors[:1])
+            self._spreading.go_round(self._announcing.partners(self._ring.successors[:1]))

@@ -1,18 +1,30 @@
 """Spreads the node table: two nodes compare what changed since they last did, and fetch the records they lack."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from p2pchat.chord.commands import MAX_ENTRIES_BYTES, MAX_RECORDS, FetchRecords, SpreadNodes
+from p2pchat.chord.commands import (
+    MAX_ENTRIES_BYTES,
+    MAX_MENDED,
+    MAX_MENDED_BYTES,
+    MAX_RECORDS,
+    CompareTables,
+    FetchRecords,
+    MendTables,
+    SpreadNodes,
+)
 from p2pchat.chord.packing import pack
 from p2pchat.chord.packing import unpack as unpack_record
+from p2pchat.chord.sketch import SALT_BYTES, count_of, parts_for
 from p2pchat.chord.status import NodeState
-from p2pchat.chord.table import ENTRY_BYTES, LIVE, MAX_NODES, Hearsay, NodeTable, unpack
+from p2pchat.chord.table import ENTRY_BYTES, MAX_NODES, Hearsay, NodeTable, unpack
 from p2pchat.chord.watch import Spawn
+from p2pchat.chord.weighing import Weighing
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, TryElsewhere
 from p2pchat.identifiers import Identifier, name
@@ -21,11 +33,9 @@ from p2pchat.wire.connection import Call
 SPREAD_TO = 3
 """Random nodes that hear of a change at once, besides our successor."""
 PAGE_ENTRIES = MAX_ENTRIES_BYTES // ENTRY_BYTES
-WHOLE_NODES = 64
-"""Rings of up to so many nodes compare tables with random nodes at each change; in bigger ones changes are announced,
-and a node compares with its successor only."""
-MOST_UNLIKE = 4
-"""So often two tables of a big ring may be unlike before they are compared in detail."""
+SETTLE_SECONDS = 3.0
+FEW = 16
+"""If tables differ by no more nodes, news is probably on its way: they are compared again after SETTLE_SECONDS."""
 MAX_PAGES = MAX_NODES // PAGE_ENTRIES + 2
 """Pages in one comparison; what then is left comes with the next one."""
 
@@ -34,7 +44,7 @@ class Spreading:
     """Comparisons of our node table with others'.
 
     Args:
-        doubt: another node says something else about this node than we believe; it asks the node itself.
+        weighing: judges what others say about nodes' lives.
         again: a comparison brought news, which others should have soon.
     """
 
@@ -47,40 +57,36 @@ class Spreading:
         call: Call,
         clock: IReactorTime,
         chance: Random,
-        doubt: Callable[[Identifier], None],
+        weighing: Weighing,
         spawn: Spawn,
         again: Callable[[], None],
     ) -> None:
         self._me, self._table, self._call, self._clock = me, table, call, clock
-        self._chance, self._doubt, self._spawn, self._again = chance, doubt, spawn, again
+        self._chance, self._weighing, self._spawn, self._again = chance, weighing, spawn, again
+        self._compared = False
         self._incarnation = 1 + chance.getrandbits(63)  # of this run of our table: its numbers start anew
         self._comparing: set[Identifier] = set()
         self._newest = self._rounds = 0  # the last change, and in how many rounds it is still told
         self._heard: dict[Identifier, tuple[int, int]] = {}  # by partner: incarnation, last change heard
         self._told: dict[Identifier, int] = {}  # by partner: our last change that it heard
         self._fetching: set[Identifier] = set()
-        self._unlike = 0  # comparisons one after the other that found another table than ours
-
-    @property
-    def is_big(self) -> bool:
-        """Whether changes are announced."""
-        return self._table.awake() > WHOLE_NODES
 
     def forget(self, partner: Identifier) -> None:
         """A partner died; it starts anew when it returns."""
         self._heard.pop(partner, None)
         self._told.pop(partner, None)
 
-    def go_round(self, always: Iterable[Identifier]) -> None:
+    def go_round(self, always: Sequence[Identifier]) -> None:
         """Compare with these, and with a few random nodes that have not heard of all our changes.
 
         Each change is told in a few rounds, log2(nodes) and some: then all have it, from us or from others.
         """
-        others = [] if self.is_big else [node for node in self._table.live() if node != self._me]
+        others = [] if self._weighing.is_big else [node for node in self._table.live() if node != self._me]
         if self._table.changes != self._newest:
             self._newest, self._rounds = self._table.changes, len(others).bit_length() + 2
         behind = [node for node in others if self._told.get(node, 0) < self._newest] if self._rounds else []
-        partners = self._chance.sample(behind, min(SPREAD_TO, len(behind)))
+        first = not self._compared and bool(always)  # a newcomer needs the whole table once
+        partners = [] if first else self._chance.sample(behind, min(SPREAD_TO, len(behind)))
         self._rounds = max(0, self._rounds - 1)
         if len(behind) > len(partners):
             self._again()
@@ -92,7 +98,7 @@ class Spreading:
         self._comparing.add(partner)
         changes = self._table.changes
         try:
-            if self.is_big:
+            if self._weighing.is_big:
                 await self._liken(partner)
             else:
                 await self.compare(partner)
@@ -100,48 +106,88 @@ class Spreading:
             self._log.debug("could not compare with {node}: {error}", node=name(partner), error=error)
         finally:
             self._comparing.discard(partner)
-        if self._table.changes != changes and not self.is_big:
+        if self._table.changes != changes and not self._weighing.is_big:
             self._again()
+
+    # -- big rings
 
     async def _liken(self, partner: Identifier) -> None:
-        """Ask whether a partner's table is as ours; compare in detail if it was not for a while.
-
-        In a big ring some news is always on its way to one of two nodes.
-        """
-        changes = self._table.changes
-        answer = await self._call(
-            partner,
-            SpreadNodes,
-            incarnation=self._incarnation,
-            until=changes,
-            entries=b"",
-            heard_incarnation=0,
-            heard=0,
-            digest=self._table.digest(),
-        )
-        if answer["alike"]:
-            self._unlike = 0
-            self._told[partner], self._heard[partner] = changes, (answer["incarnation"], answer["until"])
+        """See where a partner takes other nodes for live, and mend that on both sides."""
+        if self._table.full:
             return
-        self._unlike += 1
-        if self._unlike > MOST_UNLIKE:
-            self._unlike = 0
-            await self.compare(partner)
-        else:
+        salt, parts = self._chance.randbytes(SALT_BYTES), parts_for(len(self._table.live()))
+        sketch = self._table.sketch(salt, parts)
+        answer = await self._call(partner, CompareTables, salt=salt, sums=sketch.sums())
+        self._compared = True
+        unlike = [part for part in answer["unlike"] if part < parts]
+        told, lacking = sketch.difference(unlike, answer["hashes"])
+        if 0 < len(told) + len(lacking) <= FEW:
+            await deferLater(self._clock, SETTLE_SECONDS)
+            now = self._table.sketch(salt, parts)
+            still, lacking = now.difference(unlike, answer["hashes"])
+            told = [node for node in told if node in still]
+        if told or lacking:
+            await self._mend(partner, salt, lacking, told)
             self._again()
 
-    def likened(self, partner: Identifier, incarnation: int, until: int, digest: bytes) -> dict[str, Any]:
-        """Whether a partner's table is as ours."""
-        alike = digest == self._table.digest()
-        if alike:
-            self._told[partner], self._heard[partner] = self._table.changes, (incarnation, until)
-        return {
-            "incarnation": self._incarnation,
-            "until": self._table.changes,
-            "entries": b"",
-            "more": False,
-            "alike": alike,
-        }
+    async def _mend(self, partner: Identifier, salt: bytes, lacking: list[bytes], told: list[Identifier]) -> None:
+        """Fetch the records behind these hashes, page by page, and tell of these nodes."""
+        states: dict[Identifier, NodeState] = {}
+        for _ in range(MAX_PAGES):
+            page, told = told[:PAGE_ENTRIES], told[PAGE_ENTRIES:]
+            known = self._table.heard(partner)
+            answer = await self._call(
+                partner,
+                MendTables,
+                salt=salt,
+                lacking=b"".join(lacking[:MAX_MENDED]),
+                entries=b"".join(self._table.packed(node) for node in page if node in self._table),
+                like=None if known is None else known.sequence,
+            )
+            states.update((each.identifier, each.state) for each in unpack(answer["entries"]))
+            read = self.learn(self._read(answer, known), {})
+            states.update((node, NodeState.READY) for node in read)
+            lacking = lacking[len(answer["records"]) :] if answer["records"] else []
+            if not (lacking or told):
+                break
+        states.pop(self._me, None)
+        self._weighing.weigh(states)
+
+    def likened(self, salt: bytes, sums: bytes) -> dict[str, Any]:
+        """Where a partner's table is not as ours."""
+        parts = count_of(sums)
+        if self._table.full:
+            return {"unlike": b"", "hashes": b""}
+        sketch = self._table.sketch(salt, parts)
+        unlike = sketch.unlike(sums)
+        return {"unlike": bytes(unlike), "hashes": sketch.hashes(unlike)}
+
+    def mended(
+        self, partner: Identifier, salt: bytes, lacking: bytes, entries: bytes, like: int | None
+    ) -> dict[str, Any]:
+        """What a partner lacks; what it tells of is weighed, and what we know otherwise goes back."""
+        heard = unpack(entries)
+        if heard:
+            self._spawn(self._hear_mended(partner, heard))
+        known = (each.identifier for each in heard if self._table.state(each.identifier) is NodeState.DEAD)
+        answer = (
+            self.fetched(self._table.sketch(salt, 1).nodes(lacking)[:MAX_MENDED], like) if lacking else {"records": []}
+        )
+        total, fitting = 0, list[bytes]()
+        for record in answer["records"]:
+            total += len(record)
+            if total > MAX_MENDED_BYTES:
+                break
+            fitting.append(record)
+        return {**answer, "records": fitting, "entries": b"".join(map(self._table.packed, known))}
+
+    async def _hear_mended(self, partner: Identifier, heard: list[Hearsay]) -> None:
+        try:
+            await self._take(partner, heard)
+        except (TryElsewhere, Misbehaved) as error:
+            self._log.info("the node table of {node} was not taken: {error}", node=name(partner), error=error)
+
+    # -- small rings
 
     async def compare(self, partner: Identifier) -> None:
         """Exchange changes with one node; TryElsewhere or Misbehaved where it fails."""
@@ -157,6 +203,10 @@ class Spreading:
                 heard_incarnation=incarnation,
                 heard=heard,
             )
+            if answer["big"]:
+                await self._take_whole(partner)
+                return
+            self._compared = True
             restarted = incarnation not in (0, answer["incarnation"])
             self._told[partner] = 0 if restarted else until
             if not await self._take(partner, unpack(answer["entries"])):
@@ -165,8 +215,18 @@ class Spreading:
             if not (more or answer["more"] or restarted):
                 return
 
+    async def _take_whole(self, partner: Identifier) -> None:
+        """We know few nodes of what a partner says is a big ring."""
+        self._weighing.told_big = True
+        try:
+            await self._liken(partner)
+        finally:
+            self._weighing.told_big = False
+
     def answer(self, partner: Identifier, heard_incarnation: int, heard: int) -> dict[str, Any]:
         """What changed since this partner last heard of us."""
+        if self._weighing.is_big:
+            return {"incarnation": self._incarnation, "until": 0, "entries": b"", "more": False, "big": True}
         after = heard if heard_incarnation == self._incarnation else 0
         entries, until, more = self._table.changes_after(after, PAGE_ENTRIES)
         return {"incarnation": self._incarnation, "until": until, "entries": entries, "more": more}
@@ -181,7 +241,7 @@ class Spreading:
         else:
             if whole:
                 self._heard[partner] = (incarnation, until)
-        if self._table.changes != changes and not self.is_big:
+        if self._table.changes != changes and not self._weighing.is_big:
             self._again()
 
     async def _take(self, partner: Identifier, hearsay: list[Hearsay]) -> bool:
@@ -194,21 +254,8 @@ class Spreading:
             await self.fetch(partner, wanted, states)
         finally:
             self._fetching.difference_update(wanted)
-        self.weigh(states)
+        self._weighing.weigh(states)
         return len(wanted) == len(lacking)
-
-    def weigh(self, states: dict[Identifier, NodeState]) -> None:
-        """Compare what another node says of nodes' lives with what we believe, and ask those where that differs."""
-        for identifier, said in states.items():
-            believed = self._table.state(identifier)
-            if believed is None:
-                continue
-            if (believed in LIVE) != (said is NodeState.READY) or believed is NodeState.JOINING:
-                if said in (NodeState.READY, NodeState.JOINING):
-                    self._table.hasten(identifier, self._clock.seconds())
-                elif believed not in LIVE:
-                    continue
-                self._doubt(identifier)
 
     def fetched(self, nodes: Iterable[Identifier], like: int | None) -> dict[str, Any]:
         """The records of these nodes that we have, in the words of our own if the asker has that one."""
@@ -227,10 +274,14 @@ class Spreading:
             known, wanted = self._table.heard(partner), lacking[start : start + MAX_RECORDS]
             like = None if known is None else known.sequence
             answer = await self._call(partner, FetchRecords, nodes=wanted, like=like)
-            records: list[bytes] = answer["records"]
-            if answer["packed"] and known is not None:
-                records = [unpack_record(each, known.encode()) for each in records]
-            self.learn(records, states or {})
+            self.learn(self._read(answer, known), states or {})
+
+    def _read(self, answer: dict[str, Any], known: NodeRecord | None) -> list[bytes]:
+        """The records of an answer; `known` is the one that they may be deflated against."""
+        records: list[bytes] = answer["records"]
+        if answer["packed"] and known is not None:
+            return [unpack_record(each, known.encode()) for each in records]
+        return records
 
     def learn(self, records: list[bytes], states: dict[Identifier, NodeState]) -> list[Identifier]:
         """Take encoded records into the table; a false one is left out.  The nodes that they name."""

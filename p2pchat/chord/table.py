@@ -7,8 +7,8 @@ heard.  What others say about a node's life only makes us ask that node; its sta
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
+from p2pchat.chord.sketch import Sketch
 from p2pchat.chord.status import NodeState
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved
@@ -22,7 +22,6 @@ MAX_PAUSE_SECONDS = 10.0
 FORGET_SECONDS = 7 * 24 * 3600.0
 """A node that has been dead for so long is forgotten."""
 ENTRY_BYTES = 41
-DIGEST_BYTES = 16
 LIVE = frozenset({NodeState.READY, NodeState.SUSPECTED})
 _CODES = {NodeState.JOINING: b"j", NodeState.READY: b"r", NodeState.LEAVING: b"l", NodeState.SUSPECTED: b"r"}
 _STATES = {b"j": NodeState.JOINING, b"r": NodeState.READY, b"l": NodeState.LEAVING, b"d": NodeState.DEAD}
@@ -35,6 +34,10 @@ class Hearsay:
     identifier: Identifier
     sequence: int
     state: NodeState
+
+    def pack(self) -> bytes:
+        """ENTRY_BYTES that say it."""
+        return to_bytes(self.identifier) + self.sequence.to_bytes(8, "big") + _CODES.get(self.state, b"d")
 
 
 @dataclass(slots=True)
@@ -60,8 +63,8 @@ class NodeTable:
         self._verify, self._most = verify, most
         self._entries: dict[Identifier, _Entry] = {}  # in the order of their changes
         self._changes = 0
-        self._live: list[Identifier] | None = None
-        self._awake = 0  # nodes that are not dead, as of the last time that `_live` was found
+        self._live: list[Identifier] = []  # replaced at each change, never changed
+        self._dead = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,6 +92,7 @@ class NodeTable:
             if len(self._entries) >= self._most and not self._drop_oldest_dead():
                 return False
             self._entries[record.identifier] = _Entry(record, proven, state, 0, now, now)
+            self._count(record.identifier, None, state)
             self._changed(record.identifier)
             return True
         known.verified = known.verified or (proven and record == known.record)
@@ -122,8 +126,9 @@ class NodeTable:
 
     def forget(self, identifier: Identifier) -> None:
         """Drop a node."""
-        if self._entries.pop(identifier, None) is not None:
-            self._live = None
+        entry = self._entries.pop(identifier, None)
+        if entry is not None:
+            self._count(identifier, entry.state, None)
 
     def _drop_oldest_dead(self) -> bool:
         dead = [(entry.since, each) for each, entry in self._entries.items() if entry.state is NodeState.DEAD]
@@ -154,6 +159,7 @@ class NodeTable:
         if entry is None or entry.state is state:
             return False
         spread = _CODES.get(entry.state) != _CODES.get(state)
+        self._count(identifier, entry.state, state)
         entry.state, entry.since = state, now
         entry.due, entry.pause = now + FIRST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS
         if spread:
@@ -162,20 +168,33 @@ class NodeTable:
 
     def live(self) -> list[Identifier]:
         """Nodes that are on the ring and alive, suspected ones among them; sorted."""
-        if self._live is None:
-            self._live = sorted(identifier for identifier, entry in self._entries.items() if entry.state in LIVE)
-            self._awake = sum(entry.state is not NodeState.DEAD for entry in self._entries.values())
         return self._live
+
+    def _count(self, node: Identifier, before: NodeState | None, now: NodeState | None) -> None:
+        self._dead += (now is NodeState.DEAD) - (before is NodeState.DEAD)
+        if (before in LIVE) != (now in LIVE):
+            at = bisect_left(self._live, node)
+            between = [node] if now in LIVE else []
+            self._live = [*self._live[:at], *between, *self._live[at + (before in LIVE) :]]
 
     def awake(self) -> int:
         """How many nodes are not dead, as far as we know; those that we have not asked yet count."""
-        self.live()
-        return self._awake
+        return len(self) - self._dead
 
-    def digest(self) -> bytes:
-        """The same for two tables that take the same nodes for live, with records of the same sequence."""
-        live = (to_bytes(node) + self._entries[node].record.sequence.to_bytes(8, "big") for node in self.live())
-        return sha256(b"".join(live)).digest()[:DIGEST_BYTES]
+    def sketch(self, salt: bytes, parts: int) -> Sketch:
+        """Who lives, for one comparison."""
+        return Sketch(salt, ((node, self._entries[node].record.sequence) for node in self.live()), parts)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further node finds room."""
+        return len(self) >= self._most and len(self) == self.awake()
+
+    def position(self, node: Identifier, other: Identifier) -> int:
+        """How many live nodes stand between a live one and another node: below 0 before it, above 0 behind it."""
+        live = self.live()
+        ahead = (bisect_left(live, other) - bisect_left(live, node)) % max(1, len(live))
+        return ahead if 2 * ahead <= len(live) else ahead - len(live)
 
     def first_live(self, point: Identifier, count: int) -> list[Identifier]:
         """The first `count` live nodes clockwise from `point`, a node exactly there included."""
@@ -220,7 +239,7 @@ class NodeTable:
     def packed(self, identifier: Identifier) -> bytes:
         """What we say about a node that we know."""
         entry = self._entries[identifier]
-        return to_bytes(identifier) + entry.record.sequence.to_bytes(8, "big") + _CODES.get(entry.state, b"d")
+        return Hearsay(identifier, entry.record.sequence, entry.state).pack()
 
     def unknown(self, hearsay: Iterable[Hearsay]) -> list[Identifier]:
         """The nodes of which the other side has a record that we lack."""
@@ -235,7 +254,6 @@ class NodeTable:
         entry = self._entries.pop(identifier)
         entry.change = self._changes
         self._entries[identifier] = entry
-        self._live = None
 
     # -- disk
 

@@ -3,6 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
+from twisted.logger import Logger
+
 from p2pchat.chord import commands
 from p2pchat.chord.ring import (
     Action,
@@ -24,8 +26,11 @@ from p2pchat.chord.spreading import Spreading
 from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import LIVE, NodeTable
 from p2pchat.chord.watch import Spawn, Watch
+from p2pchat.chord.weighing import Weighing
 from p2pchat.errors import TryElsewhere
-from p2pchat.identifiers import CIRCLE, Identifier
+from p2pchat.identifiers import CIRCLE, Identifier, name
+
+LEAVE_SECONDS = 2.0
 
 
 class Upkeep:
@@ -39,23 +44,28 @@ class Upkeep:
         changed: our neighbours changed, or none is left.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         ring: Ring,
         table: NodeTable,
         watch: Watch,
         spreading: Spreading,
+        weighing: Weighing,
         spawn: Spawn,
         named: Callable[[Identifier], None],
         again: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
-        self._ring, self._table, self._watch, self._spreading = ring, table, watch, spreading
+        self._ring, self._table, self._watch = ring, table, watch
+        self._spreading, self._weighing = spreading, weighing
         self._spawn, self._named, self._again, self._changed = spawn, named, again, changed
         self.rounds = self.failures = 0
         """Rounds of stabilization that were begun, and neighbours that did not answer in one."""
         self.confirmed_at: float | None = None
         """When a successor last said who stands around it, in seconds of the clock."""
+        self._told: tuple[Identifier, View | None] = (ring.me, None)  # by which node, and its view, the last time
 
     def feed(self, event: Event) -> None:
         """One step of the state machine, and all that follows from it."""
@@ -80,8 +90,7 @@ class Upkeep:
 
     def rank(self, node: Identifier) -> int:
         """How many live nodes stand between us and a node."""
-        live = self._table.live()
-        return (bisect_left(live, node) - bisect_left(live, self._ring.me)) % max(1, len(live))
+        return self._table.position(self._ring.me, node) % max(1, len(self._table.live()))
 
     def _carry_out(self, action: Action) -> None:
         match action:
@@ -111,15 +120,22 @@ class Upkeep:
 
     async def ask_view(self, node: Identifier) -> View | None:
         """A node's view; None: pending.  TryElsewhere: it is not on the ring."""
-        answer = await self._watch.call(node, commands.AskView)
+        told, known = self._told
+        answer = await self._watch.call(node, commands.AskView, known=known.hash() if told == node and known else None)
         if answer["state"] != NodeState.READY:
             raise TryElsewhere("The node is not on the ring.")
         self._watch.saw(node, NodeState.READY)
         if answer["pending"]:
             return None
-        named = [*answer["successors"], *([answer["predecessor"]] if answer["predecessor"] is not None else [])]
+        if answer["same"] and told == node and known is not None:
+            return known
+        if answer["successors"] is None:
+            raise TryElsewhere("The node named no successors.")
+        view = View(answer["predecessor"], tuple(answer["successors"]), answer["padding"] or 0)
+        named = [*view.successors, *([] if view.predecessor is None else [view.predecessor])]
         await self._spreading.fetch(node, [each for each in dict.fromkeys(named) if each not in self._table])
-        return View(answer["predecessor"], tuple(answer["successors"]), answer["padding"])
+        self._told = node, view
+        return view
 
     async def _check(self, node: Identifier) -> Event:
         return Alive(node) if await self._watch.probe(node) in LIVE else Failed(node)
@@ -129,6 +145,31 @@ class Upkeep:
             await self._watch.call(node, commands.Notify)
         except TryElsewhere:
             self._watch.probe_soon(node)
+
+    async def answers(self, node: Identifier) -> bool:
+        """Whether a node answers a short question; who does not is under suspicion."""
+        try:
+            await self._watch.ping(node)
+        except TryElsewhere:
+            if self._table.state(node) in LIVE:
+                self._watch.saw(node, NodeState.SUSPECTED)
+                self._watch.probe_soon(node)
+            return False
+        return True
+
+    def told_of_leaving(self, most: int) -> list[Identifier]:
+        """Whom we tell that we leave; the others hear it from them."""
+        before = [] if self._ring.predecessor is None else [self._ring.predecessor]
+        following = Identifier((self._ring.me + 1) % CIRCLE)
+        around = self._table.first_live(following, self._ring.length if self._weighing.is_big else most)
+        return [node for node in dict.fromkeys([*before, *around]) if node != self._ring.me]
+
+    async def say_goodbye(self, node: Identifier) -> None:
+        """Tell a node that we leave, if it can be told."""
+        try:
+            await self._watch.ask(node, commands.Leave, LEAVE_SECONDS)
+        except TryElsewhere as error:
+            self._log.debug("{node} was not told that we leave: {error}", node=name(node), error=error)
 
     async def ask_step(self, node: Identifier, point: Identifier, without: tuple[Identifier, ...]) -> Step:
         """Ask a node for the next step of a lookup; TryElsewhere where it does not answer."""

@@ -20,14 +20,19 @@ from p2pchat.wire.connection import Call
 SECOND_TRY_SECONDS = 1.0
 """A suspected node has at least so long to answer the second question."""
 WITNESSES = 2
-WITNESS_SECONDS = 2.0
+WITNESS_SECONDS = 1.3
+TALKED_SECONDS = 5.0
+"""In a big ring witnesses are nodes that gave word so recently: there is a link to them, and they live."""
 HEARD_SECONDS = 0.7
 """Who asked us something so recently is not asked whether it lives."""
 WATCHED_SUCCESSORS = 8
 """Successors that are asked in each tick by a node of a small ring; of those behind them one in each tick."""
 CLOSE_NODES = 32
 """In bigger rings only the first successor is asked in each tick, and one of the others in each FAR_TICKS."""
+MANY_NODES = 64
 FAR_TICKS = 3
+BIG_FAR_TICKS = 10
+"""The same in a big ring, where the first successor and the predecessor are looked after by guard.py."""
 AT_ONCE = 32
 """Probes under way; others wait in a queue."""
 SAID = frozenset({NodeState.JOINING, NodeState.READY, NodeState.LEAVING})
@@ -58,6 +63,7 @@ class Watch:
         self._waiting: dict[Identifier, list[Deferred[NodeState]]] = {}  # of the probes under way
         self._queue: dict[Identifier, None] = {}
         self._heard: dict[Identifier, float] = {}  # when a node last asked us something
+        self._word: dict[Identifier, float] = {}  # when it last asked us or answered
         self._said_dead: set[Identifier] = set()  # another node found them dead, and we are asking them
 
     async def call(self, node: Identifier, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
@@ -66,9 +72,15 @@ class Watch:
         Raises:
             TryElsewhere: no answer, or none that can be read.
         """
+        return await self.ask(node, command, self.detector.limit(node), **arguments)
+
+    async def ask(
+        self, node: Identifier, command: type[amp.Command], seconds: float, **arguments: Any
+    ) -> dict[str, Any]:
+        """The same with a time limit of the caller's."""
         began = self._clock.seconds()
         try:
-            answer = await self._call(node, command, timeout=self.detector.limit(node), **arguments)
+            answer = await self._call(node, command, timeout=seconds, **arguments)
         except (Busy, InternalError):
             raise
         except TryElsewhere:
@@ -76,7 +88,7 @@ class Watch:
             raise
         except Misbehaved as error:
             raise TryElsewhere(str(error)) from error
-        self.detector.answered(node, self._clock.seconds() - began)
+        self._answered(node, began)
         return answer
 
     async def ping(self, node: Identifier, least: float = 0.0) -> NodeState:
@@ -92,10 +104,16 @@ class Watch:
             raise
         except Misbehaved as error:
             raise TryElsewhere(str(error)) from error
-        self.detector.answered(node, self._clock.seconds() - began)
-        if answer["state"] not in SAID:
+        self._answered(node, began)
+        said = answer.get("state") or NodeState.READY
+        if said not in SAID:
             raise TryElsewhere("The node says that it is in no state that exists.")
-        return NodeState(answer["state"])
+        return NodeState(said)
+
+    def _answered(self, node: Identifier, began: float) -> None:
+        now = self._clock.seconds()
+        self.detector.answered(node, now - began)
+        self._word[node] = now
 
     def saw(self, node: Identifier, state: NodeState) -> None:
         """A node told us of its state, or we found it dead."""
@@ -104,11 +122,16 @@ class Watch:
             if state is NodeState.DEAD:
                 self.detector.forget(node)
                 self._heard.pop(node, None)
+                self._word.pop(node, None)
             self._changed(node, before, state)
 
     def heard(self, node: Identifier) -> None:
         """A node asked us something, so it lives."""
-        self._heard[node] = self._clock.seconds()
+        self._heard[node] = self._word[node] = self._clock.seconds()
+
+    def last_word(self, node: Identifier) -> float:
+        """Seconds of the clock when a node last asked us something, or answered us."""
+        return self._word.get(node, float("-inf"))
 
     def hear_dead(self, node: Identifier) -> None:
         """Another node found this one dead; if it does not answer us either, that is witness enough."""
@@ -119,9 +142,12 @@ class Watch:
         """Whether a node asked us nothing of late; so of two that watch each other only one has to ask."""
         return self._clock.seconds() - self._heard.get(node, -HEARD_SECONDS) >= HEARD_SECONDS
 
-    def around(self, ticks: int, predecessor: Identifier | None, length: int) -> list[Identifier]:
+    def around(self, ticks: int, predecessor: Identifier | None, length: int, big: bool = False) -> list[Identifier]:
         """Who is asked in this tick whether it lives: the nodes around us, those further away in turn."""
         live = self._table.first_live(Identifier((self._me + 1) % CIRCLE), length)
+        if big:
+            turn, waits = divmod(ticks, BIG_FAR_TICKS)
+            return [] if waits or len(live) < 2 else [live[1 + turn % (len(live) - 1)]]
         small = len(self._table.live()) <= CLOSE_NODES
         near, far = live[: WATCHED_SUCCESSORS if small else 1], live[WATCHED_SUCCESSORS if small else 1 :]
         if far and (small or ticks % FAR_TICKS == 0):
@@ -183,6 +209,9 @@ class Watch:
         """Ask again, and two others; dead is who answers none of us."""
         self.saw(node, NodeState.SUSPECTED)
         others = [each for each in self._table.live() if each not in (node, self._me)]
+        since = self._clock.seconds() - TALKED_SECONDS
+        talked = [each for each in others if self.last_word(each) > since] if len(others) > MANY_NODES else []
+        others = talked if len(talked) >= WITNESSES else others
         wanted = 0 if node in self._said_dead else WITNESSES
         witnesses = self._chance.sample(others, min(wanted, len(others)))
         questions = [self._second_try(node), *(self._witness(each, node) for each in witnesses)]

@@ -4,7 +4,6 @@ A node's calls arrive at the real locators of the node that it asks.  What TCP w
 is not promised here, so the protocols above are tried harder than on a real network.
 """
 
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,10 +18,9 @@ from twisted.python.failure import Failure
 from p2pchat.errors import InternalError, TryElsewhere
 from p2pchat.identifiers import Identifier, name
 from p2pchat.simulation.clock import HeapClock
+from p2pchat.simulation.traffic import Traffic
 
 T = TypeVar("T")
-ASK_BYTES, ANSWER_BYTES, ERROR_BYTES = 26, 17, 70
-"""Of a question, an answer and an error beside what they carry: AMP's own keys, a tag of four digits, the end."""
 CALL_SECONDS = 5.0
 """As of `wire.connection`, which would bring all of TLS with it."""
 
@@ -76,8 +74,7 @@ class Network:
         self.clock, self.weather, self.coded = clock, Weather(), coded
         self.failures: list[Failure] = []
         self.messages = 0
-        self.measured = False  # whether `sent` counts
-        self.sent: Counter[str] = Counter()  # bytes of AMP boxes, by command
+        self.traffic: Traffic | None = None  # counts bytes where there is one
         self.signatures = Signatures()
         self.watch: Callable[[Identifier, type[amp.Command], str], None] | None = None
         self._chance = chance
@@ -184,12 +181,13 @@ class Network:
                 answer = await answer
             if self.coded:
                 answer = command.parseResponse(command.makeResponse(answer, None), None)
-            if self.measured:
-                self.sent[command.__name__] += ANSWER_BYTES + box_bytes(command.makeResponse(answer, None))
+            if self.traffic is not None:
+                self.traffic.answered(command.__name__, box_bytes(command.makeResponse(answer, None)))
             return self.signatures.completed(command, "response", answer)
         except Exception as error:
             if (known := _declared(error, command)) is not None:
-                self.sent[command.__name__] += ERROR_BYTES + len(str(error)) if self.measured else 0
+                if self.traffic is not None:
+                    self.traffic.failed(command.__name__, str(error))
                 raise known from error
             self.failures.append(Failure())
             raise InternalError(f"node {name(host.node)} failed to answer {command.__name__}: {error!r}") from error
@@ -231,9 +229,9 @@ class HostCall:
         reply: Deferred[dict[str, Any]] = Deferred()
         network, host = self._network, self._host
         if host.alive:
-            if network.measured:
-                named = ASK_BYTES + len(command.commandName)
-                network.sent[command.__name__] += named + box_bytes(command.makeArguments(arguments, None))
+            if network.traffic is not None:
+                size, up = box_bytes(command.makeArguments(arguments, None)), network.hears(host.node, node)
+                network.traffic.asked(host.node, node, command.__name__, size, up, network.clock.seconds())
             request = network.signatures.completed(command, "arguments", arguments)
             network.send(host.node, node, network.deliver, host, node, command, request, reply)
             network.clock.at(network.clock.seconds() + timeout, self._expire, node, command, reply)

@@ -23,6 +23,7 @@ from p2pchat.simulation.circle import mean, point
 from p2pchat.simulation.mesh import Mesh, Node
 from p2pchat.simulation.papers import Papers
 from p2pchat.simulation.report import LoggedFailures, seeds
+from p2pchat.simulation.traffic import Traffic
 
 NODES = 100
 STAYS_SECONDS = 3_600.0
@@ -90,7 +91,7 @@ class Turnover:
 
     def __init__(self, papers: Papers, seed: int, nodes: int, stays: float) -> None:
         self.mesh = Mesh(papers, nodes, f"turnover {seed}", coded=False)
-        self.mesh.network.measured = True
+        self.traffic = self.mesh.network.traffic = Traffic()
         self.mesh.build(range(1, nodes + 1))
         self._chance, self._stays, self._newest = Random(f"turnover {seed}"), stays, nodes
         self.changes = 0
@@ -114,13 +115,23 @@ class Turnover:
         self.mesh.start(self._newest, seeds=known)
         self._stay(self._newest)
 
+    def measure(
+        self, warm: float = WARM_SECONDS, seconds: float = MEASURED_SECONDS
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Payload and bytes on the wire that a node sends in a second, by command, while nobody looks anything up."""
+        mesh, traffic = self.mesh, self.traffic
+        mesh.clock.advance(warm)
+        traffic.restart(mesh.clock.seconds())
+        mesh.clock.advance(seconds)
+        traffic.settle(mesh.clock.seconds(), set(mesh.by))
+        share = 1 / seconds / len(mesh.nodes)
+        payload = {command: sent * share for command, sent in traffic.payload.most_common()}
+        return payload, {command: sent * share for command, sent in traffic.wire.most_common()}
+
     def run(self, lookups: int) -> dict[str, Any]:
         """The row of this run."""
         mesh, network = self.mesh, self.mesh.network
-        mesh.clock.advance(WARM_SECONDS)
-        network.sent.clear()
-        mesh.clock.advance(MEASURED_SECONDS)
-        per_node = network.sent.total() / MEASURED_SECONDS / len(mesh.nodes)
+        payload, wire = self.measure()
         looks = Lookups(mesh, self._chance)
         for _ in range(lookups):
             looks.begin()
@@ -128,7 +139,8 @@ class Turnover:
         mesh.clock.run_while(lambda: looks.ended < looks.begun, MOST_SECONDS)
         mesh.stop()
         wrong = len(network.failures) + looks.begun - looks.ended
-        return {"changes": self.changes, "bytes": per_node, "hops": mean(looks.hops), "failed": looks.failed + wrong}
+        sent = {"bytes": sum(payload.values()), "wire": sum(wire.values())}
+        return {"changes": self.changes, **sent, "hops": mean(looks.hops), "failed": looks.failed + wrong}
 
 
 def half(papers: Papers, seed: int, nodes: int, lookups: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The ring's commands over a real AMP connection in memory."""
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -43,8 +44,12 @@ class LocatorTests(SynchronousTestCase):
     def answer(self, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         return self.successResultOf(self.ask(command, **arguments))
 
-    def test_ping_says_the_state(self) -> None:
-        self.assertEqual(self.answer(commands.Ping), {"state": "ready"})
+    def test_ping_says_the_state_unless_that_is_ready(self) -> None:
+        self.assertEqual(self.answer(commands.Ping), {"state": None})
+        leaving = Deferred.fromCoroutine(self.asked.service.leave())
+        self.mesh.clock.advance(3.0)
+        self.successResultOf(leaving)
+        self.assertEqual(self.answer(commands.Ping), {"state": "leaving"})
 
     def test_view(self) -> None:
         self.mesh.clock.run_while(lambda: self.asked.service.view() is None, 5.0)
@@ -53,6 +58,14 @@ class LocatorTests(SynchronousTestCase):
         self.assertEqual((answer["state"], answer["pending"], answer["padding"]), ("ready", False, 0))
         self.assertEqual(answer["predecessor"], status.predecessor)
         self.assertEqual(tuple(answer["successors"]), status.successors)
+
+    def test_a_view_that_is_known_is_not_sent_again(self) -> None:
+        self.mesh.clock.run_while(lambda: self.asked.service.view() is None, 5.0)
+        view = self.asked.service.view()
+        assert view is not None
+        answer = self.answer(commands.AskView, known=view.hash())
+        self.assertEqual((answer["state"], answer["same"], answer["successors"]), ("ready", True, None))
+        self.assertFalse(self.answer(commands.AskView, known=replace(view, padding=1).hash())["same"])
 
     def test_next_hop_brings_records(self) -> None:
         point = Identifier(self.asked.identifier + 1)
@@ -72,7 +85,7 @@ class LocatorTests(SynchronousTestCase):
 
     def test_a_bad_table_is_refused_and_the_link_lives(self) -> None:
         self.answer(commands.SpreadNodes, incarnation=7, until=9, entries=b"xyz", heard_incarnation=0, heard=0)
-        self.assertEqual(self.answer(commands.Ping), {"state": "ready"})
+        self.assertEqual(self.answer(commands.Ping), {"state": None})
 
     def test_testimony(self) -> None:
         third = self.mesh.nodes[3].identifier

@@ -7,8 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chord.commands import Ping
 from p2pchat.simulation import turnover
-from p2pchat.simulation.network import ANSWER_BYTES, ASK_BYTES, box_bytes
+from p2pchat.simulation.network import box_bytes
 from p2pchat.simulation.papers import Papers
+from p2pchat.simulation.traffic import ANSWER_BYTES, ASK_BYTES
 from p2pchat.simulation.turnover import Turnover, half
 
 PAPERS = Papers("turnover")
