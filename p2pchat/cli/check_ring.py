@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.endpoints import HostnameEndpoint
 
-from p2pchat.cli.finding import Finding, broken, doubtful, fine
+from p2pchat.cli.finding import OK, WARNING, Finding, broken, doubtful, fine
 from p2pchat.cli.ring_watch import Ask, every_node
 from p2pchat.crypto.admission import ADMISSION_FILE, Admission
 from p2pchat.crypto.certificates import Certificate
@@ -26,6 +27,7 @@ from p2pchat.wire.tls import judge_member, visitor_tls
 SOON_SECONDS = 30 * 86_400.0
 OFF_SECONDS, FAR_OFF_SECONDS = 2.0, 300.0
 FEW_NODES = 3
+AWAY = "It does not answer as a node."
 
 # -- certificates
 
@@ -160,19 +162,22 @@ def judged_rows(rows: Sequence[dict[str, Any]]) -> list[Finding]:
 
 
 async def reachable(
-    reactor: Any, addresses: Sequence[Address], heard: Sequence[Heard], ring: bytes | None
+    reactor: Any, addresses: Sequence[Address], heard: Sequence[Heard], ring: bytes | None, founder: bool = False
 ) -> list[Finding]:
-    """Whether nodes of our ring answer at these addresses, and where multicast found some."""
-    wanted = dict.fromkeys(addresses, "given")
-    for each in heard:
-        if ring in (None, each.ring):
-            wanted.setdefault(each.ring_address, "heard")
+    """Whether nodes of our ring answer at these addresses, and where multicast found some.
+
+    A node that is away is no trouble while another one answers, and none at all for the `founder`, which needs nobody.
+    """
+    wanted = dict.fromkeys(addresses)
+    wanted |= dict.fromkeys(each.ring_address for each in heard if ring in (None, each.ring))
     others = sorted({each.ring[:4].hex() for each in heard if ring not in (None, each.ring)})
-    findings = [await _visited(reactor, address, ring) for address in wanted]
+    visits = [await _visited(reactor, address, ring) for address in wanted]
+    enough = founder or any(each.state == OK for each in visits)
+    findings = [replace(each, state=WARNING) if enough and each.text.endswith(AWAY) else each for each in visits]
     if others:
         text = f"nodes of other rings answer here as well: {', '.join(others)}"
         findings.append(doubtful("ring", text, "give new agents --ring-certificate, so that they take the right one"))
-    if not wanted:
+    if not wanted and not founder:
         remedy = "start another node, or name one with --join; the first node of a ring needs none"
         findings.append(doubtful("ring", "no other node of this ring is known", remedy))
     return findings
@@ -190,5 +195,5 @@ async def _visited(reactor: Any, address: Address, ring: bytes | None) -> Findin
         return broken("ring", f"{address}: {error}", "correct the address, or --data")
     except P2PChatError as error:
         remedy = "start the node there, and let TCP through the firewalls between here and there"
-        return broken("ring", f"{address} does not answer as a node: {error}", remedy)
+        return broken("ring", f"{address}: {error} {AWAY}", remedy)
     return fine("ring", f"{address} answers: node {name(member.certificate.identifier)}")

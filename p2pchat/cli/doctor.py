@@ -47,7 +47,8 @@ def server(options: argparse.Namespace) -> list[Finding]:
         return [*findings, *running.run(lambda reactor: of_running(reactor, options))]
     findings += [check_host.port(each, value, False) for each in LISTENING if (value := getattr(options, each))]
     findings.append(check_ring.clock(None, 0))
-    return [*findings, *reached(options.join, heard, admission)]
+    own = {options.ring, Address(options.advertise or options.ring.host, options.ring.port)}
+    return [*findings, *reached([each for each in options.join if each not in own], heard, admission)]
 
 
 def client(options: argparse.Namespace) -> list[Finding]:
@@ -81,7 +82,8 @@ def multicast(options: argparse.Namespace) -> tuple[list[Finding], list[Heard]]:
 def reached(addresses: list[Address], heard: list[Heard], admission: Admission | None) -> list[Finding]:
     """Other nodes, as a node would find them that does not run yet."""
     ring = None if admission is None else admission.ring
-    return running.run(lambda reactor: check_ring.reachable(reactor, addresses, heard, ring))
+    founder = admission is not None and admission.is_founder
+    return running.run(lambda reactor: check_ring.reachable(reactor, addresses, heard, ring, founder))
 
 
 async def of_running(reactor: Any, options: argparse.Namespace) -> list[Finding]:

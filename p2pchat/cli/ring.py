@@ -70,6 +70,8 @@ def backup(options: argparse.Namespace) -> int:
         raise UserError(f"{source.parent} is no node's data folder. Name it with --data.")
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as error:
+        raise UserError(f"{target} exists already: name another file. Nothing was copied.") from error
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror}. Nothing was copied.") from error
     try:

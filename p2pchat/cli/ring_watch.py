@@ -43,7 +43,9 @@ def status(options: argparse.Namespace) -> int:
         else:
             table([line(row) for row in rows], TITLES)
             missing = sum(row["deficit"] for row in rows)
-            print(f"\n{len(rows)} nodes, {missing or 'no'} copies missing")
+            ready = sum(row["state"] == "ready" for row in rows)
+            nodes = f"{len(rows)} nodes" if ready == len(rows) else f"{ready} of {len(rows)} nodes are ready"
+            print(f"\n{nodes}, {missing or 'no'} copies missing")
             if all(row["members"]["wanted"] <= 1 for row in rows):
                 print(
                     "no fault tolerance: a lost disk loses accounts and mail; three nodes tolerate one loss, five two"

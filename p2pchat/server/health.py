@@ -91,6 +91,7 @@ class HealthLocator(amp.CommandLocator):
 
     @commands.AskHealth.responder
     async def ask_health(self) -> dict[str, Any]:
+        await self._ring_clock.compare()
         return {
             "why": await self._health.why_not(),
             "ahead": -self._ring_clock.others * 1000,
