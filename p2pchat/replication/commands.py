@@ -171,6 +171,14 @@ class Mirror(amp.Command):
     errors = ERRORS
 
 
+class Follow(amp.Command):
+    """Keep a copy of slots of which you are to become a member; answers within a second how far that is."""
+
+    arguments = [(b"request", Packed(transfers.FollowRequest))]
+    response = [(b"reply", Packed(transfers.FollowReply))]
+    errors = ERRORS
+
+
 COMMANDS: dict[type[requests.Request], type[amp.Command]] = {
     requests.PrepareRequest: PrepareRegister,
     requests.AcceptRequest: AcceptRegister,
@@ -189,5 +197,6 @@ COMMANDS: dict[type[requests.Request], type[amp.Command]] = {
     transfers.CopyRequest: Copy,
     transfers.DigestRequest: CompareSlots,
     transfers.MirrorRequest: Mirror,
+    transfers.FollowRequest: Follow,
 }
 """Which command carries a request."""

@@ -163,7 +163,10 @@ def _joined(record: SlotRecord | None, slot: int, decided: Configuration, me: Id
         frozen = record is not None and record.votes(decided.epoch - 1)
     learning = SlotRecord(slot, decided, State.LEARN, frozen)
     if not frozen:
-        return (learning if decided.previous else activated(learning)), Keep.CLEAR
+        # A copy of whatever epoch is a source more: ballots decide, and the pull from a majority is still to come.
+        is_copy = record is not None and record.state is State.COPY and not begins_generation(decided.epoch)
+        keep = Keep.AS_THEY_ARE if is_copy else Keep.CLEAR
+        return (learning if decided.previous else activated(learning)), keep
     if needed_sources(decided) == 1:
         return activated(learning), Keep.SETTLE
     return learning, Keep.AS_THEY_ARE

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from p2pchat.errors import Conflict, Misbehaved
 from p2pchat.identifiers import Identifier, to_bytes
 from p2pchat.replication.acceptor import check_content
-from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of
+from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of, retired
 from p2pchat.replication.ground import Added, Changed, Event, Ground
 from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register, Versioned
 from p2pchat.replication.slots import RegisterKey
@@ -35,6 +35,28 @@ DIGEST_ROWS = 5_000
 ROWS = 1_000
 
 
+def slot_digest(ground: Ground, store: Store, slot: int) -> tuple[bytes, int]:
+    """A slot's digest, and how many records went into it."""
+    first, last = ground.span(slot)
+    digest, rows = blake2b(digest_size=DIGEST_BYTES), 0
+    after: RegisterKey | None = None
+    while page := store.ballots(first, last, after, ROWS):
+        for key, accepted in page:
+            # A register that was only promised holds nothing yet.
+            if accepted != NO_BALLOT:
+                place = to_bytes(key.point) + bytes([key.kind]) + to_bytes(accepted.node)
+                digest.update(place + b"%d.%d" % (accepted.epoch, accepted.counter))
+            after = key
+        rows += len(page)
+    begin: tuple[Identifier, bytes] | None = None
+    while items := store.items(first, last, begin, ROWS):
+        for point, item in items:
+            digest.update(to_bytes(point) + item.id + bytes([item.state]))
+            begin = (point, item.id)
+        rows += len(items)
+    return digest.digest(), rows
+
+
 class Comparer:
     """Answers about what this node holds, and makes good what it lacks.
 
@@ -57,7 +79,7 @@ class Comparer:
             if record is None or not record.serves(request.epoch):
                 found.append(SlotDigest(slot, b""))
                 continue
-            digest, rows = self._digest(store, slot)
+            digest, rows = slot_digest(self._ground, store, slot)
             found.append(SlotDigest(slot, digest))
             read += rows
             if read >= DIGEST_ROWS:
@@ -72,29 +94,8 @@ class Comparer:
             if other.digest
             and other.slot < self._ground.slots
             and keeps(self._ground.record(store, other.slot), configuration)
-            and self._digest(store, other.slot)[0] != other.digest
+            and slot_digest(self._ground, store, other.slot)[0] != other.digest
         )
-
-    def _digest(self, store: Store, slot: int) -> tuple[bytes, int]:
-        """A slot's digest, and how many records went into it."""
-        first, last = self._ground.span(slot)
-        digest, rows = blake2b(digest_size=DIGEST_BYTES), 0
-        after: RegisterKey | None = None
-        while page := store.ballots(first, last, after, ROWS):
-            for key, accepted in page:
-                # A register that was only promised holds nothing yet.
-                if accepted != NO_BALLOT:
-                    place = to_bytes(key.point) + bytes([key.kind]) + to_bytes(accepted.node)
-                    digest.update(place + b"%d.%d" % (accepted.epoch, accepted.counter))
-                after = key
-            rows += len(page)
-        begin: tuple[Identifier, bytes] | None = None
-        while items := store.items(first, last, begin, ROWS):
-            for point, item in items:
-                digest.update(to_bytes(point) + item.id + bytes([item.state]))
-                begin = (point, item.id)
-            rows += len(items)
-        return digest.digest(), rows
 
     # -- taking over
 
@@ -192,6 +193,33 @@ class Comparer:
             if generation_of(configuration.epoch) >= store.floor():
                 store.clear(*self._ground.span(slot))
                 self._ground.put(store, SlotRecord(slot, configuration, State.COPY), events)
+
+    def passed_over(
+        self, store: Store, configuration: Configuration, slots: Sequence[int], events: list[Event]
+    ) -> tuple[int, ...]:
+        """Hear of a configuration; the slots in which this node has records of an epoch before it."""
+        for slot in slots:
+            self._ground.adopt(store, slot, configuration, events)
+        return tuple(slot for slot in slots if self._is_passed(store, slot, configuration))
+
+    def stay(self, store: Store, configuration: Configuration, slots: Sequence[int], events: list[Event]) -> None:
+        """Where a majority of the later members serves, keep this node's own records as a copy."""
+        for slot in slots:
+            if self._is_passed(store, slot, configuration) and generation_of(configuration.epoch) >= store.floor():
+                store.settle(*self._ground.span(slot))
+                self._ground.put(store, SlotRecord(slot, configuration, State.COPY), events)
+
+    def _is_passed(self, store: Store, slot: int, configuration: Configuration) -> bool:
+        record = self._ground.record(store, slot)
+        return record is not None and record.successor == configuration
+
+    def let_go(self, store: Store, slots: Sequence[int], events: list[Event]) -> None:
+        """Forget copies."""
+        for slot in slots:
+            record = self._ground.record(store, slot)
+            if record is not None and record.state is State.COPY:
+                store.clear(*self._ground.span(slot))
+                self._ground.put(store, retired(record), events)
 
 
 def takes(held: Register, accepted: Ballot) -> bool:

@@ -17,6 +17,7 @@ from p2pchat.replication.configuration import (
     generation_of,
     sealed,
 )
+from p2pchat.replication.digest import DIGEST_ROWS, slot_digest
 from p2pchat.replication.ground import Event, Ground, group_bytes, grouped
 from p2pchat.replication.register import EMPTY, NO_BALLOT, Register, Versioned
 from p2pchat.replication.requests import MAX_IDS, PAGE_BYTES
@@ -87,15 +88,22 @@ class Inventory:
 
     # -- for others
 
+    def digests(self, store: Store, slots: tuple[int, ...]) -> tuple[bytes, ...]:
+        """What this node has of slots, in short."""
+        return tuple(slot_digest(self._ground, store, slot)[0] for slot in slots)
+
     def pull(self, store: Store, request: PullRequest, events: list[Event]) -> PullReply:
         """List records of the slots from a position on, each slot sealed before it is listed."""
         self._ground.check_slots(request.slots)
-        page, after = _Page(), request.after
+        page, after, read = _Page(), request.after, 0
+        theirs = dict(zip(request.slots, request.digests, strict=False))
         for slot in request.slots:
             first, last = self._ground.span(slot)
             if after is not None and last < after.point:
                 continue
-            here = after if after is not None and first <= after.point else None
+            here = after if after is not None and Position(first, 0) != after and first <= after.point else None
+            if read >= DIGEST_ROWS:
+                return page.reply(Position(first, 0))
             record = self._ground.adopt(store, slot, request.configuration, events)
             if not page.take(SLOT_BYTES + (0 if record is None else group_bytes(record.newest))):
                 return page.reply(here or Position(first, 0))
@@ -105,6 +113,11 @@ class Inventory:
                     page.others.append((slot, record.newest))
                 continue
             (page.full if standing is State.ACTIVE else page.old).append(slot)
+            if here is None and slot in theirs:
+                digest, rows = slot_digest(self._ground, store, slot)
+                read += rows
+                if digest == theirs[slot]:
+                    continue
             stopped = self._list(store, slot, here, page)
             if stopped is not None:
                 return page.reply(stopped)

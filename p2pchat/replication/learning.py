@@ -106,8 +106,11 @@ class Learning:
     async def _pages(self, node: Identifier) -> None:
         after: Position | None = None
         old: set[int] = set()
+        known = self._remaining(None)
+        own = await self._turn(lambda store, events: self._member.inventory.digests(store, known))
+        digests = dict(zip(known, own, strict=True))
         while slots := self._remaining(after):
-            request = PullRequest(self._configuration, slots, after)
+            request = PullRequest(self._configuration, slots, after, tuple(digests[slot] for slot in slots))
             page = await self._asking.attempt(node, request, PULL_SECONDS)
             if not isinstance(page, PullReply):
                 return

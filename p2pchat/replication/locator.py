@@ -87,3 +87,7 @@ class ReplicationLocator(amp.CommandLocator):
     @commands.Mirror.responder
     async def mirror(self, request: Request) -> dict[str, Any]:
         return await self._answer(request)
+
+    @commands.Follow.responder
+    async def follow(self, request: Request) -> dict[str, Any]:
+        return await self._answer(request)

@@ -5,6 +5,7 @@ Source of the rules: docs/protocol.md, "Slots"; CASPaxos inside an epoch, single
 
 from typing import assert_never
 
+from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.acceptor import Acceptor
 from p2pchat.replication.digest import Comparer
@@ -31,7 +32,7 @@ from p2pchat.replication.requests import (
 )
 from p2pchat.replication.setkeeper import SetKeeper
 from p2pchat.replication.store import Store
-from p2pchat.replication.transfers import CopyRequest, DigestRequest, MirrorRequest, PullRequest
+from p2pchat.replication.transfers import CopyRequest, DigestRequest, FollowRequest, MirrorRequest, PullRequest
 
 
 class Member:
@@ -93,4 +94,6 @@ class Member:
                 return self.comparer.digests(store, request)
             case MirrorRequest():
                 return self.comparer.mirror(store, caller, request, now, events)
+            case FollowRequest():
+                raise Misbehaved("To follow takes more than one turn.")
         assert_never(request)

@@ -6,7 +6,7 @@ that the only member is lost for ever (a new generation).
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
-from p2pchat.replication.configuration import State
+from p2pchat.replication.configuration import Configuration, State
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.learning import Turns
 from p2pchat.replication.member import Member
@@ -34,6 +34,10 @@ class Mirrors:
         if self._movement.replicas == 0 or len(live) != NODES:
             return None
         return next((node for node in live if node != self._asking.me and self._asking.is_live(node)), None)
+
+    def wants(self, configuration: Configuration) -> bool:
+        """Whether this node keeps a copy of such slots as one of two."""
+        return (other := self._other()) is not None and configuration.members == (other,)
 
     async def follow(self) -> None:
         """Begin to keep copies of the slots that the other node has alone."""

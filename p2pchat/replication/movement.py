@@ -1,6 +1,6 @@
 """Moves slots: decides next configurations, learns slots that this node was given, lets go of others."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import cache
 from random import Random
 from typing import Any
@@ -20,6 +20,9 @@ from p2pchat.replication.plan import View, Walks, members_without, next_members
 from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import AnnounceRequest
 from p2pchat.replication.slots import end_of
+
+CopyAhead = Callable[[Configuration, tuple[Identifier, ...], tuple[int, ...]], Awaitable[tuple[int, ...]]]
+"""Has the newcomers among next members copy slots, and says in which of them they are in step."""
 
 CHUNK_SLOTS = 256
 """Slots that change together: few calls for many slots, and none of them waits long."""
@@ -52,7 +55,7 @@ class Movement:
         repair_after: float,
     ) -> None:
         self._asking, self._directory, self._member, self._turns = asking, directory, member, turns
-        self._election = Election(asking, directory, counter)
+        self.election = Election(asking, directory, counter)
         self._random, self._wanted, self.replicas, self._repair_after = random, wanted, replicas, repair_after
         self.records: dict[int, SlotRecord] = {}
         """This node's part in each slot, as its store has it."""
@@ -64,7 +67,10 @@ class Movement:
         self._lost_since: dict[Identifier, float] = {}
         self._wished_since: dict[int, tuple[Configuration, float]] = {}
         self._ends = [end_of(slot, directory.slots) for slot in range(directory.slots)]
+        self.copy_ahead: CopyAhead = _nothing_ahead
         self._busy: set[int] = set()
+        self._copying: set[int] = set()
+        """Slots whose next members copy them; they serve meanwhile."""
         self._seen: tuple[int, int] = (-1, -1)
         self._quiet_at: tuple[object, ...] = ()
         self.revision = 0
@@ -173,7 +179,7 @@ class Movement:
             self._start(slots, self._retired(configuration, slots))
 
     async def _retired(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
-        done = await self._election.held_by_majority(configuration, slots)
+        done = await self.election.held_by_majority(configuration, slots)
         if done:
             await self._turns(lambda store, events: self._member.elections.retire(store, done, events))
 
@@ -185,7 +191,7 @@ class Movement:
         view = View(now, self.live_since, self._lost_since, self._repair_after)
         verdict = cache(lambda configuration, place: self._verdict(configuration, walks.walk(place), view))
         due: dict[Wish, list[int]] = {}
-        unsettled = bool(self._busy)
+        unsettled = bool(self._busy or self._copying)
         for slot, record in sorted(self.records.items()):
             if record.state is not State.ACTIVE or record.successor is not None:
                 continue
@@ -194,7 +200,7 @@ class Movement:
             unsettled = unsettled or is_open
             if members is None:
                 self._wished_since.pop(slot, None)
-            elif slot not in self._busy and self._is_due(slot, record.configuration, rank, now):
+            elif slot not in self._busy | self._copying and self._is_due(slot, record.configuration, rank, now):
                 due.setdefault((record.configuration, members), []).append(slot)
         self._carry_out(due)
         return unsettled
@@ -229,14 +235,34 @@ class Movement:
         lanes = [chunks[start::CHANGES_AT_ONCE] for start in range(CHANGES_AT_ONCE)]
         for lane in lanes:
             if lane:
-                self._start([slot for _, chunk in lane for slot in chunk], self._change(lane))
+                Deferred.fromCoroutine(self._prepare(lane))
+
+    async def _prepare(self, lane: list[tuple[Wish, tuple[int, ...]]]) -> None:
+        """Change one chunk after the other, each once its newcomers have nearly everything."""
+        held = {slot for _, chunk in lane for slot in chunk}
+        self._copying |= held
+        try:
+            for (configuration, members), slots in lane:
+                copied = await self.copy_ahead(configuration, members, slots)
+                ready = tuple(slot for slot in copied if slot not in self._busy and self._stands(slot, configuration))
+                if ready and all(self._asking.is_live(node) for node in set(members) - set(configuration.members)):
+                    await self._start(ready, self._change([((configuration, members), ready)]))
+        except Exception:
+            self._log.failure("preparing a change of members failed")
+        self._copying -= held
+        self.revision += 1
+
+    def _stands(self, slot: int, configuration: Configuration) -> bool:
+        """Whether nothing has moved the slot on meanwhile."""
+        record = self.records[slot]
+        return record.state is State.ACTIVE and record.successor is None and record.configuration == configuration
 
     async def _change(self, lane: list[tuple[Wish, tuple[int, ...]]]) -> None:
         """Change configurations one chunk after the other; each is learned here before the next one stops."""
         for (configuration, members), slots in lane:
             self.electing.append(members)
             try:
-                decided = await self._election.run(configuration, members, slots)
+                decided = await self.election.run(configuration, members, slots)
             finally:
                 self.electing.remove(members)
             for group in decided:
@@ -250,6 +276,12 @@ class Movement:
                 if learning:
                     frozen = all(self.records[slot].frozen for slot in learning)
                     await self._learned(group.configuration, tuple(learning), frozen)
+
+
+async def _nothing_ahead(
+    configuration: Configuration, members: tuple[Identifier, ...], slots: tuple[int, ...]
+) -> tuple[int, ...]:
+    return slots
 
 
 def _chunks(slots: list[int]) -> list[tuple[int, ...]]:

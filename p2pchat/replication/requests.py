@@ -16,6 +16,8 @@ from p2pchat.replication.transfers import (
     CopyRequest,
     DigestReply,
     DigestRequest,
+    FollowReply,
+    FollowRequest,
     MirrorReply,
     MirrorRequest,
     PullReply,
@@ -269,7 +271,17 @@ Request = (
     | CopyRequest
     | DigestRequest
     | MirrorRequest
+    | FollowRequest
 )
 Reply = (
-    RegisterReply | SetReply | AskReply | VoteReply | AnnounceReply | PullReply | CopyReply | DigestReply | MirrorReply
+    RegisterReply
+    | SetReply
+    | AskReply
+    | VoteReply
+    | AnnounceReply
+    | PullReply
+    | CopyReply
+    | DigestReply
+    | MirrorReply
+    | FollowReply
 )

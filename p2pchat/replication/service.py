@@ -16,6 +16,7 @@ from p2pchat.errors import P2PChatError, TryElsewhere
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.antientropy import AntiEntropy
 from p2pchat.replication.asking import Asking
+from p2pchat.replication.comparing import Comparing
 from p2pchat.replication.configuration import SlotRecord, State, genesis
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.directory import Directory
@@ -26,6 +27,7 @@ from p2pchat.replication.member import Member
 from p2pchat.replication.mirrors import Mirrors
 from p2pchat.replication.movement import Movement
 from p2pchat.replication.overview import Overview
+from p2pchat.replication.precopy import Precopy
 from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
@@ -33,6 +35,7 @@ from p2pchat.replication.sets import SetCoordinator
 from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
+from p2pchat.replication.transfers import FollowRequest
 from p2pchat.replication.uset import Item, ItemState, is_over
 from p2pchat.wire.connection import Call
 
@@ -111,9 +114,7 @@ class ReplicationService(Service):
         self._overview = Overview(self._asking, self._directory, self.movement, disk, settings.replicas)
         self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._overview.aim)
         self._mirrors = Mirrors(self._asking, self._directory, self._member, self._turn, self.movement)
-        self.antientropy = AntiEntropy(
-            self._asking, self._member, self._turn, self.movement.records, self._directory.learn, random, now
-        )
+        self._compare_with_others(random)
         self._begun: bool | P2PChatError = False
         self._waiting: list[Deferred[None]] = []
         self._kick: IDelayedCall | None = None
@@ -124,6 +125,14 @@ class ReplicationService(Service):
         ]
         for loop, _ in self._loops:
             loop.clock = clock
+
+    def _compare_with_others(self, random: Random) -> None:
+        comparing = Comparing(self._asking, self._member, self._turn, self._directory.learn, self._now)
+        held, mirrored = self.movement.election.held_by_majority, self._mirrors.wants
+        records = self.movement.records
+        self._precopy = Precopy(self._asking, comparing, self._member, self._turn, records, random, mirrored, held)
+        self.movement.copy_ahead = self._precopy.lead
+        self.antientropy = AntiEntropy(self._asking, comparing, records, random)
 
     # -- starting and stopping
 
@@ -188,6 +197,9 @@ class ReplicationService(Service):
 
     async def answer(self, caller: Identifier, request: Request) -> Reply:
         """Another node's request to this member; `caller` is who TLS says it is."""
+        if isinstance(request, FollowRequest):
+            await self._until_begun()
+            return await self._precopy.answer(caller, request)
 
         def turn(store: Store, events: list[Event]) -> Reply:
             reply, happened = self._member.answer(store, caller, request, self._now())
@@ -232,6 +244,7 @@ class ReplicationService(Service):
         try:
             await self.movement.turn()
             await self._mirrors.follow()
+            await self._precopy.look()
             await self._overview.note()
         except P2PChatError as error:
             self._log.warn("moving slots waits: {error}", error=error)

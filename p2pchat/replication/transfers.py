@@ -14,11 +14,14 @@ class PullRequest:
     """Stop serving what came before `configuration`, and list the records of these slots after `after`.
 
     Slots in ascending order; `after` is a position in the page order: a point, then registers before items.
+    `digests` are the asker's own, one for each slot in order, or none: of a slot in which the member has the same,
+    nothing is listed.
     """
 
     configuration: Configuration
     slots: tuple[int, ...]
     after: "Position | None" = None
+    digests: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +161,19 @@ class MirrorReply:
     """Whether the copy is durable."""
 
     kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FollowRequest:
+    """You are to become a member of these slots after `configuration`: keep a copy of them from now on."""
+
+    configuration: Configuration
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowReply:
+    """Slots of which the node has a copy that was in step a moment ago, and bytes that it has fetched so far."""
+
+    slots: tuple[int, ...]
+    fetched: int
