@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
-from benchmarks.within import RingOfFive, key
+from benchmarks.within import MeasuredRing, key
 from p2pchat.cli import running
 from p2pchat.errors import P2PChatError
 from p2pchat.replication.configuration import State
@@ -46,7 +46,7 @@ async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
     """Every ring, and the figures of all of them."""
     rows = []
     for number in range(options.runs):
-        ring = RingOfFive(reactor)
+        ring = MeasuredRing(reactor)
         try:
             await ring.start()
             rows.append(await measure(ring, options.accounts, Random(number)))
@@ -62,7 +62,7 @@ async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
 class Writer:
     """Changes one account again and again; remembers how long each change took to succeed."""
 
-    def __init__(self, ring: RingOfFive, number: int) -> None:
+    def __init__(self, ring: MeasuredRing, number: int) -> None:
         self._ring, self.number = ring, number
         self.gaps: list[tuple[float, float]] = []
         """(when it began, seconds until it had succeeded)"""
@@ -86,7 +86,7 @@ class Writer:
         return True
 
 
-async def measure(ring: RingOfFive, accounts: int, chance: Random) -> dict[str, float]:
+async def measure(ring: MeasuredRing, accounts: int, chance: Random) -> dict[str, float]:
     """One ring: prepare, kill, and watch until every slot has only living members."""
     clock = ring.reactor
     for number in range(accounts):

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from benchmarks.within import RingOfFive, key
+from benchmarks.within import MeasuredRing, key
 from p2pchat.cli import running
 from p2pchat.errors import P2PChatError
 from p2pchat.replication.uset import Item
@@ -32,7 +32,7 @@ Operation = Callable[[int], Awaitable[object]]
 class Workload:
     """The four kinds of operations, each given a number of its own."""
 
-    def __init__(self, ring: RingOfFive) -> None:
+    def __init__(self, ring: MeasuredRing) -> None:
         self._ring = ring
 
     async def read(self, number: int) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
 
 async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
     """Every kind of operation at every width."""
-    ring = RingOfFive(reactor)
+    ring = MeasuredRing(reactor)
     try:
         await ring.start()
         workload, numbers = Workload(ring), Numbers()
@@ -103,7 +103,7 @@ class Numbers:
 
 
 async def measure(
-    ring: RingOfFive, operate: Operation, width: int, numbers: Numbers, seconds: float
+    ring: MeasuredRing, operate: Operation, width: int, numbers: Numbers, seconds: float
 ) -> dict[str, float]:
     """So many lanes, each of which begins its next operation when the last one ended."""
     clock = ring.reactor

@@ -1,5 +1,6 @@
-"""A ring of five: four nodes are processes of their own, the fifth runs here, where its services are asked."""
+"""A ring of real nodes: the last one runs here, where its services are asked, the others in processes of their own."""
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from p2pchat.cli.demo_world import World
+from p2pchat.crypto.authority import Authority
 from p2pchat.errors import TimedOut
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.service import ReplicationService
@@ -15,6 +17,8 @@ from p2pchat.server.node import NodeService
 from p2pchat.server.plugin import Options, makeService
 
 NODES = 5
+WITHIN = 100
+"""The last part of this process's own address."""
 KIND = 200
 """Of the benchmark's registers: no account, so that values may be anything."""
 STEP_SECONDS = 90.0
@@ -28,12 +32,17 @@ def key(number: int) -> RegisterKey:
     return RegisterKey(Identifier(number * SPREAD % CIRCLE), KIND)
 
 
-class RingOfFive:
-    """`world` has the four processes; `service` is the fifth node's way to the records."""
+class MeasuredRing:
+    """`world` has the processes; `service` is the way of the node that runs here to the records."""
 
-    def __init__(self, reactor: Any) -> None:
-        self.reactor, self.world = reactor, World(reactor)
+    def __init__(self, reactor: Any, nodes: int = NODES) -> None:
+        self.reactor, self.world, self._nodes = reactor, World(reactor), nodes
         self._node: NodeService | None = None
+
+    @property
+    def identifier(self) -> bytes:
+        """The ring's."""
+        return Authority.open(self.world.authority, time.time()).ring
 
     @property
     def service(self) -> ReplicationService:
@@ -43,24 +52,25 @@ class RingOfFive:
         return self._node.parts.replication
 
     async def start(self) -> None:
-        """Returns when every slot has five members."""
+        """Returns when every slot has all nodes as members."""
         self.world.create_ring()
-        await self.world.start_nodes(NODES - 1)
+        await self.world.start_nodes(self._nodes - 1)
         options = Options()
         folder = self.world.folder / "within"
         words = ["--data", str(folder), "--no-multicast", "--authority", str(self.world.authority)]
-        addresses = ["--ring", f"127.0.0.{NODES}:0", "--clients", f"127.0.0.{NODES}:0"]
+        addresses = ["--ring", f"127.0.0.{WITHIN}:0", "--clients", f"127.0.0.{WITHIN}:0"]
         options.parseOptions([*words, *addresses, "--join", self.world.nodes[0].ready[2]])
         whole = makeService(options, self.reactor)
         self._node = next(each for each in whole if isinstance(each, NodeService))
         self._node.startService()
-        await self.until(self._is_grown, "the slots do not grow")
+        await self.until(partial(self.is_grown, self._nodes), "the slots do not grow")
 
-    async def _is_grown(self) -> bool:
+    async def is_grown(self, members: int) -> bool:
+        """Whether every slot has so many members, and nothing moves."""
         if self._node is None or self._node.parts is None:
             return False
-        rows = await self.world.rows(self.world.nodes[0])
-        grown = all(row.members_least == row.members_wanted == NODES for row in rows) and len(rows) == NODES
+        rows = [row for row in await self.world.rows(self.world.nodes[0]) if row.state == "ready" and row.slots]
+        grown = len(rows) >= members and all(row.members_least == row.members_wanted == members for row in rows)
         return grown and (await self.service.status()).moving == 0
 
     async def until(self, look: Callable[[], Awaitable[bool]], otherwise: str, seconds: float = STEP_SECONDS) -> float:

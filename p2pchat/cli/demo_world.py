@@ -88,6 +88,19 @@ class World:
         for each in others:
             await self._ready(each, NODE)
 
+    async def add_node(self) -> Program:
+        """Start one more node, which joins the first one; returns when it is ready."""
+        program = self._start_node(len(self.nodes) + 1, ["--join", self.nodes[0].ready[2]])
+        await self._ready(program, NODE)
+        return program
+
+    async def start_again(self, killed: Sequence[Program]) -> None:
+        """Start killed nodes on their old disks, with other ports: one, then the others, who are told of it."""
+        first, *others = [int(each.folder.name.removeprefix("node")) for each in killed]
+        await self._ready(program := self._start_node(first, []), NODE)
+        for each in [self._start_node(number, ["--join", program.ready[2]]) for number in others]:
+            await self._ready(each, NODE)
+
     def _start_node(self, number: int, options: Sequence[str]) -> Program:
         host = f"127.0.0.{number}"
         told = ["--ring", f"{host}:0", "--clients", f"{host}:0", "--no-multicast", "--authority", str(self.authority)]

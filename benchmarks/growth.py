@@ -1,0 +1,107 @@
+"""A node joins a ring with many accounts: who waits because of it, for how long, and when it has its copies.
+
+python -m benchmarks.growth [--runs N] [--accounts N] [--writers N] [--json]
+
+Three nodes hold prepared accounts, signed records of about 8 KB each.  A fourth node stands by; then a fifth joins, and
+every slot grows from three members to five, the most that can move at once.  All nodes but the measuring one are
+processes of their own on loopback.  Meanwhile writers change registers about twice a second each.
+"""
+
+import argparse
+import json
+import statistics
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
+
+from benchmarks.people import People
+from benchmarks.within import NODES, MeasuredRing
+from benchmarks.writers import Writers
+from p2pchat.cli import running
+
+BEFORE_NODES = 3
+LANES = 32
+BEFORE_SECONDS = 10.0
+GROW_SECONDS = 300.0
+
+
+def main() -> None:
+    """Measure several rings, each of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1, help="rings to measure (1)")
+    parser.add_argument("--accounts", type=int, default=10_000, help="prepared accounts (10,000)")
+    parser.add_argument("--writers", type=int, default=100, help="registers that are changed meanwhile (100)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a ring")
+    options = parser.parse_args()
+    running.run(partial(measure_all, options))
+
+
+async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
+    """Every ring, and the figures of all of them."""
+    rows = []
+    for _ in range(options.runs):
+        ring = MeasuredRing(reactor, BEFORE_NODES)
+        try:
+            await ring.start()
+            rows.append(await measure(ring, options.accounts, options.writers))
+        finally:
+            await ring.close()
+        if options.json:
+            print(json.dumps(rows[-1]), flush=True)
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        print(f"{name:<40} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+
+
+async def fill(ring: MeasuredRing, accounts: int, messages: int = 0) -> People:
+    """Create prepared accounts, and mail for each."""
+    people = People(ring.identifier)
+    numbers = iter(range(accounts))
+
+    async def lane() -> None:
+        for number in numbers:
+            value, key = people.account(number), people.key(number)
+            await ring.service.change(key, lambda old, value=value: value, b"%d" % number)
+            if messages:
+                await ring.service.add(key.point, b"", people.messages(messages))
+
+    await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(LANES)], fireOnOneErrback=True)
+    return people
+
+
+async def measure(ring: MeasuredRing, accounts: int, count: int) -> dict[str, float]:
+    """One ring: prepare, let a node join, and watch until it is a member of every slot."""
+    clock = ring.reactor
+    began = clock.seconds()
+    await fill(ring, accounts)
+    filled = clock.seconds() - began
+    await ring.world.add_node()
+    writers = Writers(ring, count)
+    await writers.start()
+    await deferLater(clock, BEFORE_SECONDS)
+    joins = clock.seconds()
+    await ring.world.add_node()
+    ready = clock.seconds()
+    await ring.until(partial(ring.is_grown, NODES), "the slots do not grow", GROW_SECONDS)
+    grown = clock.seconds()
+    await writers.stop()
+    before, during = writers.waits(joins - BEFORE_SECONDS, joins), writers.waits(joins, grown)
+    return {
+        "accounts": accounts,
+        "prepared in, s": filled,
+        "changes before": len(before),
+        "change before, median, s": statistics.median(before),
+        "change before, longest, s": max(before),
+        "changes meanwhile": len(during),
+        "change meanwhile, median, s": statistics.median(during),
+        "change meanwhile, longest, s": max(during),
+        "changes that failed": writers.failures(joins, grown),
+        "ready after, s": ready - joins,
+        "member of every slot after, s": grown - joins,
+    }
+
+
+if __name__ == "__main__":
+    main()
