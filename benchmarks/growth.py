@@ -62,13 +62,18 @@ async def fill(ring: MeasuredRing, accounts: int, messages: int = 0) -> People:
 
     async def lane() -> None:
         for number in numbers:
-            value, key = people.account(number), people.key(number)
-            await ring.service.change(key, lambda old, value=value: value, b"%d" % number)
+            key = people.key(number)
+            await ring.service.change(key, partial(created, people.account(number)), b"%d" % number)
             if messages:
                 await ring.service.add(key.point, b"", people.messages(messages))
 
     await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(LANES)], fireOnOneErrback=True)
     return people
+
+
+def created(value: bytes, old: bytes | None) -> bytes:
+    """What becomes of a register that nobody has."""
+    return value if old is None else old
 
 
 async def measure(ring: MeasuredRing, accounts: int, count: int) -> dict[str, float]:

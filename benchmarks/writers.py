@@ -57,7 +57,7 @@ class Writers:
     def __init__(self, ring: MeasuredRing, count: int) -> None:
         self._ring = ring
         self.each = [Writer(ring, number) for number in range(count)]
-        self._work: Deferred[object] | None = None
+        self._work: Deferred[list[tuple[bool, None]]] | None = None
 
     async def start(self) -> None:
         """Create the registers, and begin to change them."""

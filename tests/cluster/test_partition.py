@@ -93,7 +93,7 @@ class PartitionTests(SynchronousTestCase):
 
     def sees(self, number: int, count: int) -> bool:
         rows = self.stage.status(self.stage.nodes[number])
-        return sum(row["state"] == "ready" for row in rows) == count
+        return len([row for row in rows if row["state"] == "ready"]) == count
 
     def test_the_larger_side_registers_and_the_smaller_says_that_it_cannot(self) -> None:
         before = self.register(SMALL, "before", "home-before")

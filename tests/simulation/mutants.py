@@ -190,7 +190,11 @@ NAMES = (
         "pulls from one old member", names.simulate, 1000, (203,), [(learning, "needed_sources", one_is_a_majority)]
     ),
     Mutant(
-        "ignores an accepted configuration", names.simulate, 3500, (3365,), [(Election, "_proposals", own_proposal_only)]
+        "ignores an accepted configuration",
+        names.simulate,
+        3500,
+        (3365,),
+        [(Election, "_proposals", own_proposal_only)],
     ),
     Mutant(
         "failed conditions are not written back",
