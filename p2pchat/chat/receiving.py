@@ -50,7 +50,7 @@ class Incoming:
             message.type,
             message.sent,
             message.body,
-            message.encode(),
+            opened.frame,
         )
 
 

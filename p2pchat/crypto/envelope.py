@@ -124,14 +124,37 @@ def statement_key(ring: bytes, root: bytes, x: bytes) -> bytes:
     return kdf(root, x, T("statement key", ring), 32)
 
 
+@dataclass(frozen=True, slots=True)
+class MessageContext:
+    """What all messages under one header have in common, encoded once."""
+
+    x: bytes
+    root: bytes = field(repr=False)
+    _key_info: bytes = field(repr=False)
+    _statement_start: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, ring: bytes, root: bytes, x: bytes) -> Self:
+        """For the header with this transcript and root."""
+        return cls(x, root, T("message key", ring, x), T("message", ring, x))
+
+    def key(self, fresh: bytes) -> bytes:
+        """The key of one message: KDF(root, r, T("message key", X), 32)."""
+        return kdf(self.root, fresh, self._key_info, 32)
+
+    def statement(self, fresh: bytes, encoded: bytes) -> bytes:
+        """What spk signs: T("message", X, r, F); fields of a T follow each other, so its start is always the same."""
+        return b"".join((self._statement_start, lv(fresh), lv(encoded)))
+
+
 def message_key(ring: bytes, root: bytes, fresh: bytes, x: bytes) -> bytes:
     """The key of one message: KDF(root, r, T("message key", X), 32)."""
-    return kdf(root, fresh, T("message key", ring, x), 32)
+    return MessageContext.of(ring, root, x).key(fresh)
 
 
 def message_statement(ring: bytes, x: bytes, fresh: bytes, encoded: bytes) -> bytes:
     """What spk signs: T("message", X, r, F)."""
-    return T("message", ring, x, fresh, encoded)
+    return MessageContext.of(ring, b"", x).statement(fresh, encoded)
 
 
 def envelope_id(recipient: str, ring: bytes, envelope: bytes) -> bytes:

@@ -5,6 +5,7 @@ One pair signs (PSS) everything that the person publishes, the other takes part 
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -13,6 +14,7 @@ from p2pchat.crypto.encoding import H, T
 from p2pchat.crypto.primitives import generate_rsa, oaep_open, pss_sign, pss_verify, rsa_private, rsa_public, spki
 
 GROUPS = 12
+KNOWN_FINGERPRINTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class PublicIdentity:
     @property
     def fingerprint(self) -> bytes:
         """32 bytes; what others pin."""
-        return H(T("identity", self.ring, self.user.encode(), self.spki_sign, self.spki_seal))
+        return _fingerprint(self.user, self.ring, self.spki_sign, self.spki_seal)
 
     @property
     def digits(self) -> list[str]:
@@ -42,6 +44,11 @@ class PublicIdentity:
     def verify(self, signature: bytes, statement: bytes) -> None:
         """Misbehaved unless `signature` is this person's PSS over `statement`."""
         pss_verify(self.spki_sign, signature, statement)
+
+
+@lru_cache(maxsize=KNOWN_FINGERPRINTS)
+def _fingerprint(user: str, ring: bytes, spki_sign: bytes, spki_seal: bytes) -> bytes:
+    return H(T("identity", ring, user.encode(), spki_sign, spki_seal))
 
 
 def digits(ring: bytes, user: str, fingerprint: bytes) -> list[str]:

@@ -6,7 +6,9 @@ An opening that fails says `CannotOpen` to the outside, always in the same words
 
 import enum
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from p2pchat.crypto.encoding import H, split
 from p2pchat.crypto.envelope import (
@@ -21,11 +23,10 @@ from p2pchat.crypto.envelope import (
     Header,
     Kind,
     Message,
+    MessageContext,
     SenderStatement,
     context,
     kem_info,
-    message_key,
-    message_statement,
     root_key,
     statement_key,
     transcript,
@@ -36,9 +37,10 @@ from p2pchat.crypto.primitives import (
     GCM_TAG_BYTES,
     RSA_BYTES,
     SIGNATURE_BYTES,
-    ed25519_verify,
+    ed25519_public,
     gcm_open,
     hpke_open,
+    verify,
 )
 from p2pchat.errors import CannotOpen, Misbehaved
 
@@ -82,16 +84,17 @@ class Opened:
     sender: Claim
     message: Message
     digest: bytes
+    frame: bytes = field(repr=False)
+    """F."""
 
 
 @dataclass(slots=True)
 class _Received:
     kind: int
     key_id: bytes
-    x: bytes
-    root: bytes
+    context: MessageContext
     claim: Claim
-    signing_key: bytes
+    signing_key: Ed25519PublicKey
     statement: bytes
     signature: bytes
     proven_by: PublicIdentity | None = None
@@ -142,33 +145,35 @@ class Opener:
         Raises:
             OpeningFailed: as the one error.
         """
-        self._cut(header)
-        if len(header) != HEADER_BYTES:
-            raise OpeningFailed(Step.FORM, "its header has a wrong length")
+        received = self._known.get(header)
+        if received is None:
+            self._cut(header)
+            if len(header) != HEADER_BYTES:
+                raise OpeningFailed(Step.FORM, "its header has a wrong length")
         if not FRESH_BYTES + MIN_PADDED_BYTES + GCM_TAG_BYTES <= len(message) <= MAX_MESSAGE_BYTES:
             raise OpeningFailed(Step.FORM, "the message is too short or too long")
         received = self._received(header)
         self._prove(received, sender, other_end)
-        ring, fresh = self._me.ring, message[:FRESH_BYTES]
+        context, fresh = received.context, message[:FRESH_BYTES]
         try:
-            key = message_key(ring, received.root, fresh, received.x)
-            plain = unpad(gcm_open(key, ZERO_NONCE, message[FRESH_BYTES:], received.x))
+            plain = unpad(gcm_open(context.key(fresh), ZERO_NONCE, message[FRESH_BYTES:], context.x))
             (encoded,) = split(plain[:-SIGNATURE_BYTES], 1)
-            statement = message_statement(ring, received.x, fresh, encoded)
-            ed25519_verify(received.signing_key, plain[-SIGNATURE_BYTES:], statement)
+            verify(received.signing_key, plain[-SIGNATURE_BYTES:], context.statement(fresh, encoded))
             opened = Message.parse(encoded)
         except Misbehaved as error:
             raise OpeningFailed(Step.MESSAGE, str(error)) from None
-        return Opened(received.claim, opened, H(encoded))
+        return Opened(received.claim, opened, H(encoded), encoded)
 
     def _received(self, encoded: bytes) -> _Received:
-        header = self._cut(encoded)
-        index = H(encoded[:HEADER_BYTES])
-        found = self._keys.get(header.key_id)
-        if found is None or found[0] != header.kind:
-            raise OpeningFailed(Step.KEY, "it is sealed to a key that is not ours now")
+        """The opened header, out of memory if it came before, byte for byte: then its form was judged, and its key is
+        ours still, because what `drop_key` drops is forgotten here as well."""
+        index = encoded[:HEADER_BYTES]
         received = self._known.get(index)
         if received is None:
+            header = self._cut(encoded)
+            found = self._keys.get(header.key_id)
+            if found is None or found[0] != header.kind:
+                raise OpeningFailed(Step.KEY, "it is sealed to a key that is not ours now")
             received = self._known[index] = self._unseal(header, found[0], found[1])
         self._known.move_to_end(index)
         while len(self._known) > KNOWN_HEADERS:
@@ -209,7 +214,12 @@ class Opener:
         if (said.recipient, said.recipient_fingerprint, said.kind, said.key_id, said.x) != mine:
             raise OpeningFailed(Step.SENDER, "its sender sealed it for somebody else, another key or another time")
         claim = Claim(said.user, said.fingerprint, said.account_version, said.session_epoch)
-        return _Received(header.kind, header.key_id, x, root, claim, said.signing_key, statement, signature)
+        try:
+            signing_key = ed25519_public(said.signing_key)
+        except Misbehaved as error:
+            raise OpeningFailed(Step.SENDER, str(error)) from None
+        messages = MessageContext.of(ring, root, x)
+        return _Received(header.kind, header.key_id, messages, claim, signing_key, statement, signature)
 
     def _prove(self, received: _Received, sender: PublicIdentity, other_end: tuple[str, int] | None) -> None:
         claim = received.claim

@@ -191,9 +191,22 @@ def ed25519_generate(chance: Chance = os.urandom) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(chance(ED25519_BYTES))
 
 
-def ed25519_verify(signer: bytes, signature: bytes, statement: bytes) -> None:
-    """Demand that `signature` was made over `statement` by the raw 32-byte Ed25519 key `signer`."""
+def ed25519_public(signer: bytes) -> Ed25519PublicKey:
+    """The public key in 32 raw bytes."""
     try:
-        Ed25519PublicKey.from_public_bytes(signer).verify(signature, statement)
+        return Ed25519PublicKey.from_public_bytes(signer)
+    except ValueError:
+        raise Misbehaved("An Ed25519 key cannot be read.") from None
+
+
+def verify(signer: Ed25519PublicKey, signature: bytes, statement: bytes) -> None:
+    """Demand that `signature` was made over `statement` by `signer`."""
+    try:
+        signer.verify(signature, statement)
     except (InvalidSignature, ValueError):
         raise Misbehaved("A signature does not fit its record.") from None
+
+
+def ed25519_verify(signer: bytes, signature: bytes, statement: bytes) -> None:
+    """Demand that `signature` was made over `statement` by the raw 32-byte Ed25519 key `signer`."""
+    verify(ed25519_public(signer), signature, statement)

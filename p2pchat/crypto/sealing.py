@@ -18,11 +18,10 @@ from p2pchat.crypto.envelope import (
     ZERO_NONCE,
     Header,
     Message,
+    MessageContext,
     SealingKey,
     SenderStatement,
     kem_info,
-    message_key,
-    message_statement,
     pad,
     root_key,
     statement_key,
@@ -59,8 +58,7 @@ class Sealed:
 @dataclass(slots=True)
 class _Sending:
     header: bytes
-    root: bytes
-    x: bytes
+    context: MessageContext
     signing: Ed25519PrivateKey
     made_at: float
     used: int = 0
@@ -86,10 +84,10 @@ class Sealer:
             raise ValueError(f"a message's body has at most {MAX_BODY_BYTES} bytes")
         sending = self._sending(to, now)
         sending.used += 1
-        ring, fresh, encoded = to.recipient.ring, self._chance(FRESH_BYTES), message.encode()
-        signature = sending.signing.sign(message_statement(ring, sending.x, fresh, encoded))
-        key = message_key(ring, sending.root, fresh, sending.x)
-        return Sealed(sending.header, fresh + gcm_seal(key, ZERO_NONCE, pad(lv(encoded) + signature), sending.x))
+        context, fresh, encoded = sending.context, self._chance(FRESH_BYTES), message.encode()
+        signature = sending.signing.sign(context.statement(fresh, encoded))
+        plain = pad(lv(encoded) + signature)
+        return Sealed(sending.header, fresh + gcm_seal(context.key(fresh), ZERO_NONCE, plain, context.x))
 
     def renew(self, account_version: int, session_epoch: int) -> None:
         """Our own account or session changed: forget every header."""
@@ -130,4 +128,5 @@ class Sealer:
         ).encode(ring)
         plain = pad(lv(statement) + lv(me.sign(statement)), STATEMENT_BYTES)
         st = gcm_seal(statement_key(ring, root, x), ZERO_NONCE, plain, x)
-        return _Sending(Header(to.kind, to.key_id, c1, c2, st).encode(), root, x, signing, now)
+        header = Header(to.kind, to.key_id, c1, c2, st).encode()
+        return _Sending(header, MessageContext.of(ring, root, x), signing, now)
