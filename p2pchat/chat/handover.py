@@ -12,9 +12,8 @@ from p2pchat.errors import Misbehaved
 
 MAX_PAGE_BYTES = 56_000
 """A packed page; what one sealed message holds."""
-PAGE_BYTES = 40_000
-"""A page ends with the line that passes this many bytes before packing."""
 MAX_UNPACKED_BYTES = 1 << 20
+MAX_LINES = 2_000
 
 CONTACT, MESSAGE = "contact", "message"
 KINDS = (CONTACT, MESSAGE)
@@ -32,6 +31,14 @@ class Page:
     lines: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def to_bytes(self) -> bytes:
+        """Packed; ValueError where these lines are more than one page holds."""
+        unpacked = self._unpacked()
+        packed = zlib.compress(unpacked, 6) if len(unpacked) <= MAX_UNPACKED_BYTES else b""
+        if not 0 < len(packed) <= MAX_PAGE_BYTES:
+            raise ValueError("so many lines are no page")
+        return packed
+
+    def _unpacked(self) -> bytes:
         first = {
             "messages": self.messages,
             "total": self.total,
@@ -41,7 +48,7 @@ class Page:
         }
         written = [first, *({"kind": kind, "row": row} for kind, row in self.lines)]
         lines = "\n".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in written)
-        return zlib.compress(lines.encode("utf-8", "surrogatepass"), 6)
+        return lines.encode("utf-8", "surrogatepass")
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:

@@ -59,6 +59,7 @@ class Sending:
         changed: told of every message of ours whose state changed, after it is on disk.
         now_ms: milliseconds since 1970.
         recipients: to whom something may be sent now; all that something waits for, by default.
+        stored: told what lies on the ring, inside the transaction that says so.
     """
 
     _log = Logger()
@@ -74,10 +75,11 @@ class Sending:
         now_ms: Callable[[], int],
         changed: Callable[[Line], None],
         recipients: Callable[[], list[str]] | None = None,
+        stored: Callable[[Waiting, Deposited], None] = lambda *_: None,
     ) -> None:
         self._me, self._stores, self._post, self._deliver_directly = me, stores, post, deliver_directly
         self._clock, self._now_ms, self._changed = clock, now_ms, changed
-        self._recipients = recipients or stores.outbox.contacts
+        self._recipients, self._stored = recipients or stores.outbox.contacts, stored
         self._schedule, self._chance = Schedule(chance), chance
         self._timer: IDelayedCall | None = None
         self._under_way: dict[str, Deferred[Outcome]] = {}
@@ -174,6 +176,7 @@ class Sending:
             )
             line = self._advance(waiting, "stored", deposited.copies)
             self._stores.archive.lies_in(waiting.contact, self._me, waiting.id, deposited.envelope)
+            self._stored(waiting, deposited)
         if line is not None:
             self._changed(line)
         return True

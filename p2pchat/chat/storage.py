@@ -100,8 +100,18 @@ STEPS = (
     """
     ALTER TABLE contacts ADD COLUMN former BLOB;  -- the pin before its owner renewed it; NULL once digits were compared
     """,
+    """
+    CREATE TABLE handed (
+        id          BLOB PRIMARY KEY,  -- of a page of a hand-over that the next home has not confirmed yet
+        frame       BLOB NOT NULL,     -- F, the same at each attempt
+        envelope    BLOB               -- id of the envelope that was stored, 32 bytes; NULL while it waits
+    ) STRICT;
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
+
+SYNCHRONOUS = "FULL"
+"""Every transaction is on disk when it ends; tests that restart often write to a disk that cannot fail."""
 
 
 @contextmanager
@@ -136,7 +146,7 @@ class Database:
         self._depth = 0
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", f"synchronous = {SYNCHRONOUS}", "secure_delete = ON", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(STEPS):

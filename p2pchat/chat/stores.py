@@ -6,6 +6,7 @@ from typing import Self
 
 from p2pchat.chat.archive import Archive
 from p2pchat.chat.contacts import ContactStore
+from p2pchat.chat.handed import HandedStore
 from p2pchat.chat.outbox import OutboxStore
 from p2pchat.chat.seen import SeenStore
 from p2pchat.chat.storage import Database, Settings
@@ -23,6 +24,7 @@ class Stores:
     seen: SeenStore
     traces: TraceStore
     settings: Settings
+    handed: HandedStore
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -36,4 +38,5 @@ class Stores:
             SeenStore(database),
             TraceStore(database),
             Settings(database),
+            HandedStore(database),
         )

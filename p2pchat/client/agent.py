@@ -11,7 +11,7 @@ from p2pchat.chat.contacts import CONTACT, ContactStore
 from p2pchat.chat.message import Line
 from p2pchat.chat.receiving import Incoming
 from p2pchat.chat.stores import Stores
-from p2pchat.client import handover, rows
+from p2pchat.client import giving, rows
 from p2pchat.client.active import ActiveSession
 from p2pchat.client.commands import JSONObject
 from p2pchat.client.directory import Directory
@@ -19,6 +19,7 @@ from p2pchat.client.door import Door
 from p2pchat.client.entrance import Entered, Entrance, Place
 from p2pchat.client.followers import Followers
 from p2pchat.client.gateway import Gateway
+from p2pchat.client.handover import HandOver
 from p2pchat.client.home import Home
 from p2pchat.client.keyring import ACTIVE, Keyring
 from p2pchat.client.mail import Mail
@@ -89,14 +90,16 @@ class Agent(MultiService):
         self.keyring.expects = self.renewing.expects
         self.stores: Stores | None = None
         self.active: ActiveSession | None = None
-        self.hand_over = handover.HandOver(
-            around, self._leaving_post, self.keyring.hand_over_ended, self.tell_session, self._capability_adopted
-        )
+        self.hand_over = self._hand_over()
         self.gateway.setServiceParent(self)
         if self.keyring.user is not None:
             self._open_stores(self.keyring.user)
         if self.keyring.state == ACTIVE:
             self._begin()
+
+    def _hand_over(self) -> HandOver:
+        ended, adopted = self.keyring.hand_over_ended, self._capability_adopted
+        return HandOver(self.around, self._leaving_post, self.gateway, ended, self.tell_session, adopted)
 
     def startService(self) -> None:
         super().startService()
@@ -155,7 +158,7 @@ class Agent(MultiService):
             "state": keyring.state,
             "epoch": keyring.epoch,
             "node": self.gateway.node,
-            "handover": handover.progress(self.stores) if self.stores is not None else handover.NONE,
+            "handover": giving.progress(self.stores) if self.stores is not None else giving.NONE,
         }
         if keyring.replaced is not None:
             row["replaced"] = {**keyring.replaced, "at": rows.iso(keyring.replaced.get("at"))}

@@ -130,7 +130,7 @@ class MessageContext:
 
     x: bytes
     root: bytes = field(repr=False)
-    _key_info: bytes = field(repr=False)
+    _key_label: bytes = field(repr=False)
     _statement_start: bytes = field(repr=False)
 
     @classmethod
@@ -140,7 +140,7 @@ class MessageContext:
 
     def key(self, fresh: bytes) -> bytes:
         """The key of one message: KDF(root, r, T("message key", X), 32)."""
-        return kdf(self.root, fresh, self._key_info, 32)
+        return kdf(self.root, fresh, self._key_label, 32)
 
     def statement(self, fresh: bytes, encoded: bytes) -> bytes:
         """What spk signs: T("message", X, r, F); fields of a T follow each other, so its start is always the same."""

@@ -5,7 +5,7 @@ from typing import Any
 from p2pchat.chat.handover import Page
 from p2pchat.chat.message import Type
 from p2pchat.chat.receiving import Incoming
-from p2pchat.client.handover import HANDOVER
+from p2pchat.client.giving import HANDOVER
 from p2pchat.errors import Misbehaved
 from tests.client.test_agent import AgentCase
 from tests.client.world import Person

@@ -1,0 +1,267 @@
+"""The old home's side of a hand-over: contacts and history in pages, each kept until the next home has confirmed it.
+
+Pages travel as sealed messages from the account to itself, so they need no open port, and go on days later.  Whether
+the next home took one, its mailbox says: acknowledged, or (lost, or sealed to a key that went) to be sent again.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from p2pchat.chat.contacts import Contact
+from p2pchat.chat.handed import Handed
+from p2pchat.chat.handover import CONTACT as CONTACT_LINE
+from p2pchat.chat.handover import MAX_LINES, MESSAGE, Page
+from p2pchat.chat.message import ID_BYTES, Type, frame
+from p2pchat.chat.outbox import Waiting
+from p2pchat.chat.sending import Deposited, Post, Sending
+from p2pchat.chat.service import CAPABILITY
+from p2pchat.chat.stores import Stores
+from p2pchat.client import rows
+from p2pchat.client.gateway import Ask
+from p2pchat.client.surroundings import Surroundings
+from p2pchat.errors import P2PChatError
+from p2pchat.mailbox.commands import ACKNOWLEDGED, UNKNOWN, UNOPENABLE, AskState
+
+PAGES_UNDER_WAY = 8
+"""Pages that the next home has not confirmed; half a mebibyte of its mailbox."""
+LOOK_SECONDS = 0.25
+"""Until the mailbox is asked what became of pages, while something moves."""
+MAX_LOOK_SECONDS = 30.0
+"""The same while nothing does: the next home is away."""
+PROGRESS = "handover_progress"
+GIVEN = "handover_given"
+HANDOVER = "handover"
+NONE = {"state": "none", "messages": 0, "total": 0}
+Line = tuple[str, dict[str, Any]]
+
+
+def progress(stores: Stores) -> dict[str, Any]:
+    """How far it is, as `session` shows it."""
+    text = stores.settings.get(PROGRESS, "")
+    return json.loads(text) if text else dict(NONE)
+
+
+def note(stores: Stores, state: str, messages: int = 0, total: int = 0) -> None:
+    """Keep how far it is."""
+    stores.settings.put(PROGRESS, json.dumps({"state": state, "messages": messages, "total": total}))
+
+
+def begin_anew(stores: Stores) -> None:
+    """A session begins here: what this home was giving away before is over."""
+    with stores.database.transaction():
+        stores.settings.put(GIVEN, "{}")
+        stores.handed.clear()
+
+
+class Giver(Service):
+    """The side of a replaced session.
+
+    Args:
+        me: our canonical name; pages go to ourselves.
+        post: seals with the replaced session's identity.
+        ask: the gateway, for what became of a page.
+        ended: called once the next home has everything, or when the person wants nothing handed over.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        me: str,
+        stores: Stores,
+        post: Post,
+        ask: Ask,
+        around: Surroundings,
+        changed: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._me, self._stores, self._ask, self._around = me, stores, ask, around
+        self._changed, self._ended = changed, ended
+        self._pause = LOOK_SECONDS
+        self._timer: IDelayedCall | None = None
+        self._turning: Deferred[None] | None = None
+        self._sending = Sending(
+            me,
+            stores,
+            post,
+            _nobody_is_connected,
+            around.clock,
+            around.spread,
+            around.now_ms,
+            lambda _: None,
+            lambda: [me] if stores.outbox.waiting(me, 1) else [],
+            self._stored,
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        self._sending.start()
+        self._turn()
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._sending.stop()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._turning is not None:
+            self._turning.cancel()
+
+    def connected(self) -> None:
+        """A node is reachable again."""
+        self._sending.wake()
+        self._soon(LOOK_SECONDS)
+
+    # -- turns: what is confirmed makes room for more
+
+    def _turn(self) -> None:
+        if self.running and self._turning is None:
+            self._turning = turning = Deferred.fromCoroutine(self._advance())
+            turning.addBoth(self._turned)
+
+    def _turned(self, result: Any) -> None:
+        self._turning = None
+        if not self.running:
+            return
+        if result is not None and not result.check(P2PChatError):
+            self._log.failure("A turn of the hand-over failed.", result)
+        self._soon(self._pause)
+
+    def _soon(self, seconds: float) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._pause = seconds
+        self._timer = self._around.clock.callLater(seconds, self._turn)
+
+    async def _advance(self) -> None:
+        confirmed = await self._look()
+        if not self.running:
+            return
+        queued = self._fill()
+        moves = confirmed or queued or any(each.envelope is None for each in self._stores.handed.all())
+        self._pause = LOOK_SECONDS if moves else min(self._pause * 1.5, MAX_LOOK_SECONDS)
+
+    async def _look(self) -> int:
+        """Ask what became of the pages on the ring; how many of them the next home has."""
+        lying = [each for each in self._stores.handed.all() if each.envelope is not None]
+        asked = [Deferred.fromCoroutine(self._state(each)) for each in lying]
+        states = [await each for each in asked]
+        if not self.running:
+            return 0
+        with self._stores.database.transaction():
+            for page, state in zip(lying, states, strict=True):
+                if state == ACKNOWLEDGED:
+                    self._stores.handed.confirmed(page.id)
+                elif state in (UNKNOWN, UNOPENABLE):
+                    self._stores.handed.lies_in(page.id, None)
+                    self._stores.outbox.add(self._me, page.id, page.frame, Type.HANDOVER)
+        self._sending.look()
+        return states.count(ACKNOWLEDGED)
+
+    async def _state(self, page: Handed) -> str:
+        try:
+            answer: dict[str, Any] = await self._ask(AskState, user=self._me, envelope_id=page.envelope)
+        except P2PChatError as error:
+            self._log.debug("a page could not be asked about: {error}", error=str(error))
+            return ""
+        return str(answer["state"])
+
+    def _stored(self, waiting: Waiting, deposited: Deposited) -> None:
+        self._stores.handed.lies_in(waiting.id, deposited.envelope)
+
+    # -- pages
+
+    def _fill(self) -> bool:
+        """Keep some pages under way, until there are no more; whether there were."""
+        choice = self._stores.settings.get(HANDOVER, "always")
+        if choice == "ask":
+            return False
+        given = json.loads(self._stores.settings.get(GIVEN, "{}"))
+        under_way = self._stores.handed.count()
+        if given.get("last"):
+            if not under_way:
+                self._finish(given)
+            return False
+        for _ in range(PAGES_UNDER_WAY - under_way):
+            given = self._queue_page(given, refused=choice == "never")
+            if given["last"]:
+                break
+        self._changed()
+        self._sending.look()
+        return under_way < PAGES_UNDER_WAY
+
+    def _finish(self, given: dict[str, Any]) -> None:
+        state = "refused" if given.get("refused") else "done"
+        note(self._stores, state, given["messages"], given["total"])
+        self._changed()
+        self.stopService()
+        self._ended()
+
+    def _queue_page(self, given: dict[str, Any], refused: bool) -> dict[str, Any]:
+        """Put the next page into the outbox, and remember that, in one transaction."""
+        stores = self._stores
+        with stores.database.transaction():
+            total = given.get("total", 0 if refused else stores.archive.total())
+            people, row, sent = given.get("people", 0), given.get("row", 0), given.get("messages", 0)
+            everybody = [] if refused else [each for each in stores.contacts.everybody() if each.user != self._me]
+            capability = stores.settings.get(CAPABILITY, "")
+
+            def page(lines: list[Line], messages: int, last: bool) -> bytes:
+                return Page(messages, total, last, refused, capability, tuple(lines)).to_bytes()
+
+            if people < len(everybody):
+                contacts = [(CONTACT_LINE, _contact_row(each)) for each in everybody[people : people + MAX_LINES]]
+                taken = _fitting(contacts, lambda lines: page(lines, sent, last=False))
+                people, lines = people + taken, contacts[:taken]
+            else:
+                history = [] if refused else stores.archive.page(row, MAX_LINES)
+                lines = [(MESSAGE, rows.export_row(each, self._me)) for each in history]
+                taken = _fitting(lines, lambda lines: page(lines, sent, last=False))
+                lines, row, sent = lines[:taken], history[taken - 1].row if taken else row, sent + taken
+            last = refused or (people >= len(everybody) and not stores.archive.page(row, 1))
+            self._queue(page(lines, sent, last))
+            now = {"people": people, "row": row, "messages": sent, "total": total, "last": last, "refused": refused}
+            stores.settings.put(GIVEN, json.dumps(now))
+            note(stores, "running", sent, total)
+        return now
+
+    def _queue(self, body: bytes) -> None:
+        identifier, now = self._around.chance(ID_BYTES), self._around.now_ms()
+        encoded = frame(identifier, 0, b"", Type.HANDOVER, now, body)
+        self._stores.handed.add(identifier, encoded)
+        self._stores.outbox.add(self._me, identifier, encoded, Type.HANDOVER)
+
+
+def _fitting(lines: list[Line], page: Callable[[list[Line]], bytes]) -> int:
+    """How many of these lines, from the first on, one page holds; one always fits."""
+    count = len(lines)
+    while count > 1:
+        try:
+            page(lines[:count])
+        except ValueError:
+            count = count * 2 // 3
+        else:
+            break
+    return count
+
+
+async def _nobody_is_connected(_contact: str, _messages: list[Waiting]) -> set[bytes]:
+    return set()
+
+
+def _contact_row(contact: Contact) -> dict[str, Any]:
+    return {
+        "user": contact.user,
+        "standing": contact.standing,
+        "fingerprint": contact.fingerprint.hex() if contact.fingerprint else "",
+        "verified": contact.verified,
+        "epoch": contact.epoch,
+        "capability": contact.capability.hex() if contact.capability else "",
+        "given": contact.given.hex() if contact.given else "",
+        "draft": contact.draft,
+    }
