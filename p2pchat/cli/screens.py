@@ -31,10 +31,11 @@ LOOK_SECONDS = 1.0
 
 
 def chat(options: argparse.Namespace) -> int:
-    """The chat screen, until the person leaves it; the agent goes on."""
+    """The chat screen, until the person leaves it; the agent goes on.  A terminal without cells has it by lines."""
     plain = getattr(options, "plain", False)  # `p2pchat` alone has no such option
     if not plain:
         need_terminal()
+        plain = os.environ.get("TERM") == "dumb"
     home = home_of(options)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     wishes = preferences.load(home)

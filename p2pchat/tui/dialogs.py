@@ -26,15 +26,20 @@ class Box(urwid.WidgetWrap[Any]):
         closed: Callable[[], None] | None,
     ) -> None:
         self.closed = closed
-        self._rows = rows
-        framed = urwid.LineBox(content, title=title)
-        self._overlay: Any = urwid.Overlay(framed, below, "center", BOX_COLUMNS, "middle", FRAME + 1)
+        self._rows, self._shown_title = rows, title
+        self._title, self._framed = title, urwid.LineBox(content, title=title)
+        self._overlay: Any = urwid.Overlay(self._framed, below, "center", BOX_COLUMNS, "middle", FRAME + 1)
         super().__init__(self._overlay)
 
     def render(self, size: tuple[int, ...], focus: bool = False) -> Any:
         columns, rows = size
         width = min(BOX_COLUMNS, columns)
-        height = max(min(self._rows(width - FRAME) + FRAME, rows), 1)
+        wanted = self._rows(width - FRAME) + FRAME
+        height = max(min(wanted, rows), 1)
+        title = f"{self._title} (PageDown: more)" if wanted > rows else self._title
+        if title != self._shown_title:
+            self._shown_title = title
+            self._framed.set_title(title)
         if (width, height) != (self._overlay.width_amount, self._overlay.height_amount):
             self._overlay.set_overlay_parameters("center", width, "middle", height)
         return super().render(size, focus)

@@ -15,10 +15,11 @@ from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import AgentLink, Connect
 from p2pchat.tui.chat.commands import COMMANDS, Slash, parse, text_of
-from p2pchat.tui.text import harmless
+from p2pchat.tui.text import harmless, one_line
 
 SEND_SECONDS = 20.0
 SHOWN_MESSAGES = 20
+QUOTED_CHARACTERS = 40
 
 _HERE = ("help", "msg", "add", "block", "unblock", "status", "session", "retry", "cancel", "why", "quit")
 _PEOPLE = {"add": commands.Add, "block": commands.Block, "unblock": commands.Unblock, "status": commands.Status}
@@ -173,7 +174,9 @@ class Plain:
         at = str(row.get("sent_at") or "")[11:16]
         text = harmless(str(row.get("text", ""))).replace("\n", " / ")
         whose = f"To {row.get('to')}" if row.get("from") == self._me else f"From {row.get('from')}"
-        self._say(f"{harmless(whose)}, {at}, {row.get('state')}: {text}")
+        quoted = row.get("quoted")
+        answers = f", answering {quoted['from']}: {one_line(quoted['text'], QUOTED_CHARACTERS)}" if quoted else ""
+        self._say(harmless(f"{whose}, {at}, {row.get('state')}{answers}: ") + text)
 
     def _link_changed(self, stands: bool, reason: str) -> None:
         if stands:

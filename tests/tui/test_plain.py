@@ -37,6 +37,11 @@ class PlainTests(SynchronousTestCase):
             self.said[-3:], ["From bob, 03:04, received: hi", "Message to bob: delivered", "bob is offline"]
         )
 
+    def test_an_answer_names_what_it_answers(self) -> None:
+        row = {**message("2", "yes"), "reply_to": "1", "quoted": {"from": "me", "text": "shall\nwe?\x1b[2J"}}
+        self.agent.push(event="message", chat="bob", **row)
+        self.assertEqual(self.said[-1], "From bob, 03:04, received, answering me: shall we?[2J: yes")
+
     def test_a_reason_is_said(self) -> None:
         self.plain.typed("to nobody")
         self.assertIn("no chat is open", self.said[-1])

@@ -1,12 +1,13 @@
 """What each /command of the chat screen does."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from p2pchat.client import commands
 from p2pchat.errors import UserError
 from p2pchat.tui import keys, qr
+from p2pchat.tui.chat import answers
 from p2pchat.tui.chat.actions import Actions
 from p2pchat.tui.chat.model import Line
 from p2pchat.tui.chat.surroundings import Surroundings
@@ -107,15 +108,15 @@ class Slashes:
             return
         self._screen.note(
             f"Read these to each other over another way; /verify {user} yes when both match.",
-            f"{user}: {_digits(person.get('digits'))}",
-            f"you: {_digits(person.get('own_digits'))}",
+            f"{user}: {answers.digits(person.get('digits'))}",
+            f"you: {answers.digits(person.get('own_digits'))}",
         )
         code = qr.lines("".join(person.get("own_digits") or ()))
         self._screen.box(f"your digits, for {user}'s phone", [("qr", row) for row in code])
 
     async def _status(self, rest: str) -> None:
         person = (await self._ask(commands.Status, user=self._meant(rest)))["person"]
-        self._screen.note(*_pairs(person))
+        self._screen.note(*answers.person(person))
 
     def _mine(self, *states: str) -> str:
         """The last message of ours in the open chat, in one of the states if there are any."""
@@ -129,7 +130,7 @@ class Slashes:
 
     async def _why(self, rest: str) -> None:
         answer = await self._ask(commands.Why, id=rest or self._mine())
-        self._screen.note(*(_step(step) for step in answer["steps"]))
+        self._screen.note(*(answers.step(step) for step in answer["steps"]))
 
     async def _retry(self, rest: str) -> None:
         if rest == "all":
@@ -217,7 +218,7 @@ class Slashes:
         self._actions.mouse(rest == "on" if rest else not self._screen.model.mouse)
 
     async def _session(self, _: str) -> None:
-        self._screen.note(*_pairs((await self._ask(commands.Session))["session"]))
+        self._screen.note(*answers.session((await self._ask(commands.Session))["session"]))
 
     async def _login(self, _: str) -> None:
         self._screen.ask_login(self._screen.model.standing.user)
@@ -241,20 +242,3 @@ _PEOPLE = {
     "unblock": (commands.Unblock, "{user} can write to you again."),
 }
 _VISIBLE = {"invisible": "nobody", "visible": "everyone"}
-
-
-def _digits(groups: Any) -> str:
-    return " ".join(str(each) for each in groups) if isinstance(groups, list) else str(groups or "unknown")
-
-
-def _pairs(row: Mapping[str, Any]) -> list[str]:
-    return [f"{key.replace('_', ' ')}: {value}" for key, value in row.items() if value not in (None, "", [])]
-
-
-def _step(step: Mapping[str, Any]) -> str:
-    shown = [
-        str(step.get("at") or "")[11:23],
-        *(str(step[key]) for key in ("step", "way", "node", "outcome") if step.get(key)),
-    ]
-    copies = f"{step['copies']} of {step['wanted']}" if step.get("copies") else ""
-    return " ".join(each for each in (*shown, copies) if each)

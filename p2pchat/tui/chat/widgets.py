@@ -147,6 +147,12 @@ def _with_line(widget: Any) -> urwid.Widget:
 _WELCOME = [
     render.Mark("Welcome.", "title"),
     render.Mark("", "text"),
-    render.Mark("Ctrl-k and a name opens a chat; F1 shows all keys and commands.", "text"),
-    render.Mark("Messages to somebody who is away wait on the ring, sealed for them alone.", "faint"),
+    render.Mark("Ctrl-k and a name opens a chat, F1 shows every key.", "text"),
+    render.Mark("Others write to the name at the left of the line below.", "text"),
+    render.Mark("", "text"),
+    render.Mark("Behind what you write stands how far it is:", "text"),
+    render.Mark("  … queued       on your disk, sent when a node answers", "faint"),
+    render.Mark("  ◔ stored 5/5   on the ring, sealed for them alone", "faint"),
+    render.Mark("  ✓ delivered    on their disk", "faint"),
+    render.Mark("  ✓✓ read        seen, if they tell", "faint"),
 ]

@@ -33,7 +33,7 @@ class KeyTests(ChatCase):
     def test_who_this_is(self) -> None:
         self.press("f3")
         self.assertEqual(self.asked(commands.Status)[-1]["user"], "bob")
-        self.assertIn("presence: online", self.text())
+        self.assertIn("bob: ● online, not verified", self.text())
 
     def test_everything_is_drawn_anew(self) -> None:
         cleared: list[bool] = []
@@ -83,9 +83,9 @@ class CommandTests(ChatCase):
 
     def test_status_and_session_are_told(self) -> None:
         self.type_line("/status carol")
-        self.assertIn("user: carol", self.text())
+        self.assertIn("carol: ● online, not verified", self.text())
         self.type_line("/session")
-        self.assertIn("state: active", self.text())
+        self.assertIn("me: active", self.text())
 
     def test_one_is_visible_to_whom_one_likes(self) -> None:
         self.type_line("/invisible")
