@@ -346,12 +346,7 @@ class Link(amp.AMP):
 
     def _counted(self, command: bytes, answer: "Deferred[amp.AmpBox]") -> "Deferred[amp.AmpBox]":
         self.used_at = self._clock.seconds()
-        return answer if self._tally is None else answer.addBoth(self._heard, command)
-
-    def _heard(self, result: Any, command: bytes) -> Any:
-        if self._tally is not None:
-            self._tally.heard(command, result)
-        return result
+        return answer if self._tally is None else answer.addBoth(self._tally.note, command)
 
     # -- keep-alive
 

@@ -43,6 +43,11 @@ class Tally:
         self.asked[name, outcome(result)] += 1
         self.received[name] += size(result)
 
+    def note(self, result: Any, command: bytes) -> Any:
+        """As `heard`, on the way of the answer to whoever waits for it."""
+        self.heard(command, result)
+        return result
+
     def _name(self, command: bytes) -> str:
         name = command.decode("ascii", "replace")
         if name not in self.seconds:
