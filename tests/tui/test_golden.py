@@ -100,6 +100,15 @@ class ChatTests(ChatCase):
         self.at(LARGE, "f1")
         self.check("help-160x50")
 
+    def test_an_answer(self) -> None:
+        self.at(SMALL, "meta r", *"yes")
+        quoted = {"from": "bob", "text": "Bring nothing else, and come before it is dark, if you can."}
+        row = {**message("9", "I bring myself, and https://example.org/cake.", "me", "stored"), "copies": 5}
+        row |= {"sent_at": "2026-11-28T08:21:00Z", "reply_to": "7", "quoted": quoted}
+        self.agent.push(event="sent", chat="bob", **row)
+        self.clock.advance(0.1)
+        self.check("answer-80x24")
+
     def test_a_paste(self) -> None:
         self.at(SMALL, "begin paste", *"1", "enter", *"2", "enter", *"3", "enter", *"4", "end paste")
         self.check("paste-80x24")

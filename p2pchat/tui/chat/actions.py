@@ -89,6 +89,12 @@ class Actions:
         self._screen.close()
         self._screen.run(self._opening.open_one_of(typed, otherwise) if otherwise else self._screen.open(typed))
 
+    def close_chat(self) -> None:
+        """Show no chat; what is half typed stays with this one."""
+        self._opening.keep_draft()
+        self._screen.view.compose.put("")
+        self._change(open=None, reply=None)
+
     def _reply(self) -> None:
         """The next message answers the one in view; pressed again, the one before that."""
         messages, before = self._screen.view.messages, self._screen.model.reply

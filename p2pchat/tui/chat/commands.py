@@ -19,7 +19,7 @@ COMMANDS = (
     Slash(("reply",), "[TEXT]", "answer the message in view, with TEXT at once"),
     Slash(("unread",), "", "count the message in view and all below as unread"),
     Slash(("add", "accept"), "[USER]", "make a contact, or accept a request"),
-    Slash(("block",), "[USER]", "take no more messages from somebody"),
+    Slash(("block", "ignore"), "[USER]", "take no more messages from somebody"),
     Slash(("unblock",), "[USER]", "take messages again"),
     Slash(("verify",), "[USER] [yes]", "show the digits to compare; yes: they match"),
     Slash(("status", "whois"), "[USER]", "presence and fingerprint"),
@@ -45,6 +45,7 @@ COMMANDS = (
     Slash(("login",), "", "log in again here"),
     Slash(("logout",), "", "end the session, delete its keys here"),
     Slash(("clear",), "", "empty the screen; nothing is deleted"),
+    Slash(("close", "part"), "", "leave this chat; nothing is deleted"),
     Slash(("quit", "exit"), "", "leave; the agent goes on in the background"),
 )
 

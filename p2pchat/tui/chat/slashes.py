@@ -47,6 +47,7 @@ class Slashes:
             "login": self._login,
             "logout": self._logout,
             "clear": self._clear,
+            "close": self._close,
             "quit": self._quit,
         }
 
@@ -231,6 +232,9 @@ class Slashes:
     async def _clear(self, _: str) -> None:
         self._screen.view.messages.at_end = True
         self._screen.show(self._screen.model.emptied())
+
+    async def _close(self, _: str) -> None:
+        self._actions.close_chat()
 
     async def _quit(self, _: str) -> None:
         self._screen.leave()

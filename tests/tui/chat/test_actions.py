@@ -81,6 +81,14 @@ class CommandTests(ChatCase):
         self.assertEqual(self.asked(commands.Add), [{"user": "bob"}])
         self.assertEqual(self.asked(commands.Unblock), [{"user": "carol"}])
 
+    def test_a_chat_is_left_and_its_draft_stays(self) -> None:
+        self.type_line("/close")
+        self.assertIn("Welcome.", self.text())
+        self.press("meta 1", *"half")
+        self.controller.run(self.controller.slash("close", ""))
+        self.assertEqual(self.asked(commands.SetDraft)[-1], {"user": "bob", "text": "half"})
+        self.assertNotIn("half", self.text())
+
     def test_status_and_session_are_told(self) -> None:
         self.type_line("/status carol")
         self.assertIn("carol: ● online, not verified", self.text())
