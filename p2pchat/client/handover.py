@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, KNOWN, REQUEST
 from p2pchat.chat.handover import MESSAGE, Page
-from p2pchat.chat.message import Type, frame
+from p2pchat.chat.message import ID_BYTES, Reply, Type, frame
 from p2pchat.chat.receiving import Incoming
 from p2pchat.chat.sending import Post
 from p2pchat.chat.service import CAPABILITY
@@ -32,9 +32,15 @@ class Taker:
     _log = Logger()
 
     def __init__(
-        self, me: str, fingerprint: bytes, stores: Stores, now_ms: Callable[[], int], adopted: Callable[[], None]
+        self,
+        me: str,
+        fingerprint: bytes,
+        stores: Stores,
+        chance: Callable[[int], bytes],
+        now_ms: Callable[[], int],
+        adopted: Callable[[], None],
     ) -> None:
-        self._me, self._fingerprint, self._stores = me, fingerprint, stores
+        self._me, self._fingerprint, self._stores, self._chance = me, fingerprint, stores, chance
         self._now_ms, self._adopted = now_ms, adopted
 
     def take(self, author: str, fingerprint: bytes, body: bytes) -> None:
@@ -73,6 +79,10 @@ class Taker:
         if kept is None and line.state == "read" and line.author != self._me:
             stores.archive.was_read(line.chat, line.author, line.id)
         if kept is not None and line.state == "queued" and line.author == self._me:
+            if line.reply_to:
+                identifier, body = self._chance(ID_BYTES), Reply(line.id, line.reply_to).to_bytes()
+                encoded = frame(identifier, 0, b"", Type.REPLY, self._now_ms(), body)
+                stores.outbox.add(line.chat, identifier, encoded, Type.REPLY)
             encoded = frame(line.id, line.seq, line.prev, Type.TEXT, line.sent_ms, line.text.encode())
             stores.outbox.add(line.chat, line.id, encoded, Type.TEXT)
 
@@ -146,5 +156,5 @@ class HandOver:
 
     def take(self, me: str, fingerprint: bytes, stores: Stores, message: Incoming) -> None:
         """One page came."""
-        taker = Taker(me, fingerprint, stores, self._around.now_ms, self._adopted)
+        taker = Taker(me, fingerprint, stores, self._around.chance, self._around.now_ms, self._adopted)
         taker.take(message.author, message.fingerprint, message.body)

@@ -62,12 +62,15 @@ class HandOverTests(AgentCase):
     def test_what_was_not_sent_yet_is_sent_by_the_new_home(self) -> None:
         self.talk(1)
         self.ring.down = True
-        self.send(self.alice, "bob", "unsent")
+        asked = self.alice.talk.history("bob", 1, None, None, False)[0][0]
+        self.send(self.alice, "bob", "unsent", reply_to=asked["id"])
         self.ring.down = False
         self.alice.agent.active.chat.sending.stop()  # type: ignore[union-attr]
         new = self.move()
         self.pass_time(10.0)
         self.assertEqual(self.bob.texts("alice").count("unsent"), 1)
+        (got,) = [row for row in self.bob.talk.history("alice", 5, None, None, False)[0] if row["text"] == "unsent"]
+        self.assertEqual(got["quoted"], {"from": asked["from"], "text": asked["text"]})
         self.assertIn("unsent", new.texts("bob"))
 
     def test_a_hand_over_goes_on_after_restarts_of_either_home(self) -> None:
