@@ -54,3 +54,26 @@ class DoctorTests(SynchronousTestCase):
         told = " ".join(row["text"] for row in self.of(answer, "ring"))
         self.assertIn("belongs to the ring", told)
         self.assertIn("does not answer as a node", told)
+
+    def test_the_host_of_an_agent(self) -> None:
+        node = self.stage.ready(self.stage.spawn_member())
+        home = self.stage.folder / "home"
+        own = ("doctor", "client", "--home", str(home), "--no-multicast", "--json")
+
+        def doctor(*words: str) -> Answer:
+            return p2pchat(*own, *words, folder=self.stage.folder)
+
+        answer = doctor("--server", node.clients, "--ring-certificate", str(self.stage.authority / "root.pem"))
+        self.assertEqual((answer.status, {row["state"] for row in answer.rows}), (0, {"ok"}), answer.output)
+        self.assertEqual(
+            [row["text"] for row in self.of(answer, "ring")], [f"{node.clients} answers: node {node.name}"]
+        )
+        other = self.stage.folder / "other"
+        p2pchat("ring", "create", str(other), folder=self.stage.folder)
+        answer = doctor("--server", node.clients, "--ring-certificate", str(other / "root.pem"))
+        self.assertEqual((answer.status, self.of(answer, "ring")[0]["state"]), (1, "failed"))
+        home.mkdir()
+        (home / "ring.pem").write_text("nonsense")
+        answer = doctor("--server", f"127.0.0.1:{free_port()}", "--listen", node.clients)
+        failed = {row["check"] for row in answer.rows if row["state"] == "failed"}
+        self.assertEqual((answer.status, failed), (1, {"certificate", "port", "ring"}))
