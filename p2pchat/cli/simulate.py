@@ -45,6 +45,9 @@ EXPERIMENTS = (
     Experiment("names", "names", "names under faults, checked for linearizability", 8_000, ("violations", "lost")),
     Experiment("mail", "mail", "mailboxes under faults, checked for lost mail", 8_000, ("violations", "lost")),
     Experiment(
+        "sessions", "logins", "logins and mail keys under faults, checked as both", 4_000, ("violations", "lost")
+    ),
+    Experiment(
         "paths", "paths", "hops of lookups by size of the ring", 10, takes=("nodes", "lookups", "plot"), across="nodes"
     ),
     Experiment("table2", "table2", "lookups after many nodes failed at once", 10, takes=FURTHER, across="p"),

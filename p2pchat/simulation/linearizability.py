@@ -33,6 +33,7 @@ class Operation:
         decide: the new value for an old one.
         seen: the old value that the caller was told (means nothing if the outcome is unknown).
         told: False if the caller knows only that the operation had its effect, not on which value.
+        fits: instead of `seen`, what must be true of the value at some moment of the call.
         label: for people who read a violation.
     """
 
@@ -42,6 +43,7 @@ class Operation:
     seen: Value
     label: str = ""
     told: bool = True
+    fits: Callable[[Value], bool] | None = None
 
     @property
     def known(self) -> bool:
@@ -84,7 +86,7 @@ def _next_states(operations: list[Operation], done: int, value: Value) -> list[t
         if each.called > horizon:
             break
         if each.known and each.told:
-            if each.seen == value:
+            if each.seen == value if each.fits is None else each.fits(value):
                 known.append((done | 1 << place, each.decide(value)))
         elif (changed := each.decide(value)) != value:
             (known if each.known else unknown).append((done | 1 << place, changed))

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Protocol
 
 from p2pchat.errors import Conflict, Misbehaved, Moving, NameTaken, NoQuorum, UnknownOutcome
 from p2pchat.identifiers import BITS, Identifier
@@ -49,6 +50,19 @@ def validate(old: Value, new: bytes) -> None:
     before = decode(old)
     if after.number < before.number or (after.number == before.number + 1 and after.over != before.writer):
         raise Misbehaved("A value that does not follow was sent.")
+
+
+class Change(Protocol):
+    """One change of a register; `writer` is its operation id."""
+
+    @property
+    def writer(self) -> bytes: ...
+
+    def decide(self, old: Value) -> Value:
+        """What becomes of a value; the same value if it is refused."""
+
+    def judge(self, old: Value) -> Value:
+        """As `decide`; a refusal is NameTaken or Conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,47 +111,55 @@ class Names:
         if kind < 0.3:
             await self.read(key)
         else:
-            await self._change(key, Write(b"w%d" % number, creates=kind < 0.65))
+            await self.change(key, Write(b"w%d" % number, creates=kind < 0.65))
 
     async def read(self, key: RegisterKey) -> bool:
         """A read; whether it succeeded."""
+        return await self.value(key) is not None
+
+    async def value(self, key: RegisterKey) -> tuple[Value] | None:
+        """What a read sees; None if it failed."""
         called = self._clients.tick()
         try:
             read = await self._clients.ask(lambda service: service.read(key))
         except (NoQuorum, Moving, UnknownOutcome):
-            return False
+            return None
         self.versions.setdefault((key, read.value), set()).add(read.version)
         self.histories[key][called] = Operation(called, self._clients.tick(), keep, read.value, "read")
-        return True
+        return (read.value,)
 
     async def read_all(self) -> bool:
         """Whether every name could be read."""
         return all([await self.read(key) for key in self._keys])
 
-    async def _change(self, key: RegisterKey, write: Write) -> None:
-        """After an unknown outcome a write is often repeated elsewhere, under the same operation id."""
+    async def change(self, key: RegisterKey, write: Change) -> bool | None:
+        """After an unknown outcome a write is often repeated elsewhere, under the same operation id.
+
+        True: it is done; False: it certainly is not; None: nobody knows.
+        """
         called = self._clients.tick()
         history = self.histories[key]
         history[called] = operation = Operation(called, NEVER, write.decide, None, str(write))
         certain = True
         for _ in range(RETRIES):
             try:
-                seen, told = await self._attempt(key, write)
+                seen, told, done = await self._attempt(key, write)
             except (NoQuorum, Moving):
                 if certain:
                     del history[called]
                     self.refused.append(f"{write} called {called} was certainly not done")
-                return
+                return False if certain else None
             except UnknownOutcome:
                 certain = False
                 if self._chance.random() < 0.3:
-                    return
+                    return None
                 continue
             history[called] = replace(operation, returned=self._clients.tick(), seen=seen, told=told)
-            return
+            return done
+        return None
 
-    async def _attempt(self, key: RegisterKey, write: Write) -> tuple[Value, bool]:
-        """One call; the old value that it was decided on, and whether that is known."""
+    async def _attempt(self, key: RegisterKey, write: Change) -> tuple[Value, bool, bool]:
+        """One call; the old value that it was decided on, whether that is known, and whether it was not refused."""
         seen: list[Value] = [None]
 
         def judge(old: Value) -> Value:
@@ -147,9 +169,9 @@ class Names:
         try:
             changed = await self._clients.ask(lambda service: service.change(key, judge, write.writer))
         except (NameTaken, Conflict):
-            return seen[0], True
+            return seen[0], True, False
         self.versions.setdefault((key, changed.value), set()).add(changed.version)
-        return seen[0], not changed.repeated
+        return seen[0], not changed.repeated, True
 
     def violations(self) -> list[str]:
         """What no order of the operations explains."""
@@ -166,6 +188,8 @@ class Names:
 
 def describe(operation: Operation) -> str:
     """For people."""
+    if operation.fits is not None:
+        return f"{operation.label} called {operation.called} returned {operation.returned}"
     if not operation.known:
         return f"{operation.label} called {operation.called}, outcome unknown"
     seeing = f"on {operation.seen!r}" if operation.told else "before, in an earlier try"

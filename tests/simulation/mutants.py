@@ -4,7 +4,7 @@ The first nine are those of Etna-like designs that lose or double records; witho
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from p2pchat.identifiers import Identifier
@@ -17,12 +17,13 @@ from p2pchat.replication.configuration import Configuration, Keep, SlotRecord, S
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.election import Election
 from p2pchat.replication.register import Ballot, Register, Versioned
-from p2pchat.replication.requests import MarkRequest, SetReply, Status
+from p2pchat.replication.requests import AddRequest, MarkRequest, SetReply, Status
 from p2pchat.replication.setkeeper import SetKeeper
+from p2pchat.replication.slots import KIND_MAILKEY
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import CopyReply, CopyRequest
 from p2pchat.replication.uset import ItemState
-from p2pchat.simulation import mail, names
+from p2pchat.simulation import logins, mail, names
 from p2pchat.simulation.disk import MemoryStore
 from p2pchat.simulation.report import Outcome
 from p2pchat.simulation.world import Machine, World
@@ -173,6 +174,29 @@ def accepted_only(
     return None if ballot < register.promised else Register(ballot, ballot, content)
 
 
+def add_under_any_key(self: SetKeeper, store: Store, request: AddRequest, now: float, events: Any) -> SetReply:
+    """An envelope under a retired key is kept as if it were under the current one."""
+    value = self._value(store, request.point, KIND_MAILKEY)
+    current = b"" if value is None else self._ground.formats.key_id_of(value)
+    return add(self, store, replace(request, fence=current), now, events)
+
+
+add = SetKeeper.add
+
+
+async def nothing_left(self: logins.Account, agent: logins.Agent) -> bool:
+    """A key is erased before the mail under it was fetched."""
+    return True
+
+
+def never_replaced(self: SetKeeper, store: Store, point: Identifier, fence: int) -> bool:
+    return False
+
+
+def compares_nothing(self: logins.Compare, old: bytes | None) -> bytes:
+    return self.new
+
+
 NAMES = (
     Mutant("no epoch test", names.simulate, 50, (5,), [(Acceptor, "_other_epoch", any_epoch)]),
     Mutant("serves while sealed", names.simulate, 100, (22,), [(SlotRecord, "serves", serves_sealed)]),
@@ -228,4 +252,21 @@ MAIL = (
     Mutant("no union at pull", mail.simulate, 200, (32,), [(learning, "needed_sources", one_is_a_majority)]),
     Mutant("fences are not tested", mail.simulate, 50, (2,), [(SetKeeper, "_value", any_key)]),
     Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "World", ForgettingWorld)]),
+)
+SESSIONS = (
+    Mutant("retired keys are accepted", logins.simulate, 50, (2,), [(SetKeeper, "add", add_under_any_key)]),
+    Mutant(
+        "key erased before its mail was fetched", logins.simulate, 50, (1,), [(logins.Account, "empty", nothing_left)]
+    ),
+    Mutant("replaced sessions are served", logins.simulate, 100, (21,), [(SetKeeper, "_is_replaced", never_replaced)]),
+    Mutant(
+        "logins compare nothing",
+        logins.simulate,
+        50,
+        (1,),
+        [
+            (logins.Compare, "judge", compares_nothing),
+            (logins, "FORMATS", replace(logins.FORMATS, validators={})),
+        ],
+    ),
 )

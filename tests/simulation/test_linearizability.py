@@ -101,3 +101,32 @@ class LinearizabilityTests(SynchronousTestCase):
         self.assert_verdict(
             UNDECIDED, Operation(0, 50, create(b"a"), None), *writes, Operation(51, 52, keep, b"x"), max_states=500
         )
+
+
+class FitTests(SynchronousTestCase):
+    """Answers that only say something about the value."""
+
+    def test_what_an_answer_says_must_be_true_at_some_moment_of_its_call(self) -> None:
+        write = Operation(2, 4, swap_in, None)
+        for called, returned, fits, expected in (
+            (0, 1, is_absent, GOOD),
+            (0, 1, is_present, BAD),
+            (1, 3, is_absent, GOOD),
+            (1, 3, is_present, GOOD),
+            (5, 6, is_present, GOOD),
+            (5, 6, is_absent, BAD),
+        ):
+            look = Operation(called, returned, keep, None, fits=fits)
+            self.assertIs(check([write, look]), expected, (called, returned, fits))
+
+
+def swap_in(old: Value) -> Value:
+    return b"x"
+
+
+def is_absent(value: Value) -> bool:
+    return value is None
+
+
+def is_present(value: Value) -> bool:
+    return value is not None
