@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from p2pchat.client.safe import MAGIC, Safe
 from p2pchat.errors import Damaged, DiskFull, UserError
 
 SOCKET = "agent.sock"
@@ -27,6 +28,7 @@ class Home:
 
     def __init__(self, path: Path, sync: Callable[[int], None] = os.fsync) -> None:
         self.path, self._sync_file = path.absolute(), sync
+        self.safe = Safe(None)
         self._lock: int | None = None
 
     def lock(self) -> None:
@@ -84,6 +86,19 @@ class Home:
             self._sync(target.parent)
         except OSError as error:
             raise DiskFull(f"{target} cannot be written ({error.strerror}). Free some space and try again.") from error
+
+    def read_secret(self, name: str) -> bytes | None:
+        """`read` of what `write_secret` wrote; Damaged where the keyring that it was sealed under does not open it."""
+        content = self.read(name)
+        return None if content is None else self.safe.open(name, content)
+
+    def sealed(self, name: str) -> bool:
+        """Whether the file is sealed."""
+        return (self.read(name) or b"").startswith(MAGIC)
+
+    def write_secret(self, name: str, content: bytes) -> None:
+        """`write`, sealed under the desktop's keyring where there is one."""
+        self.write(name, self.safe.seal(name, content))
 
     def remove(self, name: str) -> None:
         """Delete the file, overwritten first; on SSDs and snapshots that promises nothing (threat-model.md)."""

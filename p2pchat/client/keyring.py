@@ -85,7 +85,7 @@ class Keyring:
             return
         if self._state.get("state") not in (ACTIVE, REPLACED) or ring is None:
             return
-        identity, session = self._home.read(IDENTITY), self._home.read(SESSION)
+        identity, session = self._home.read_secret(IDENTITY), self._home.read_secret(SESSION)
         if identity is None or session is None:
             return
         try:
@@ -104,6 +104,7 @@ class Keyring:
                 tuple(self._read_mail(each) for each in self._home.names(FOLDER) if each.startswith("mail-")),
                 self._read_former(ring),
             )
+            self._seal_plain(self._keys)
         except (Misbehaved, ValueError, KeyError) as error:
             raise Damaged(
                 f"The keys in {self._home.path / FOLDER} cannot be read ({error}). Restore them, or move"
@@ -277,28 +278,38 @@ class Keyring:
     def _write_identity(self, keys: Keys) -> None:
         own = keys.identity
         parts = (own.pkcs8_sign, own.pkcs8_seal, keys.escrow_public, u64(keys.account_version))
-        self._home.write(IDENTITY, b"".join(map(lv, parts)))
+        self._home.write_secret(IDENTITY, b"".join(map(lv, parts)))
 
     def _write_session(self, keys: Keys) -> None:
-        self._home.write(SESSION, lv(keys.session_key.private_bytes_raw()) + lv(keys.record.encode()))
+        self._home.write_secret(SESSION, lv(keys.session_key.private_bytes_raw()) + lv(keys.record.encode()))
 
     def _write_mail(self, key: MailPrivate) -> None:
         parts = (u64(key.number), key.key_id, u64(key.made_ms), key.private)
-        self._home.write(_mail_file(key), b"".join(map(lv, parts)))
+        self._home.write_secret(_mail_file(key), b"".join(map(lv, parts)))
+
+    def _seal_plain(self, keys: Keys) -> None:
+        """Write again what lies here from a time without a keyring."""
+        if self._home.safe.seals and not self._home.sealed(IDENTITY):
+            if keys.former is not None:
+                self._write_former(keys.former)
+            for each in keys.mail:
+                self._write_mail(each)
+            self._write_session(keys)
+            self._write_identity(keys)
 
     def _write_former(self, former: Former) -> None:
         parts = (former.identity.pkcs8_sign, former.identity.pkcs8_seal, u64(former.until))
-        self._home.write(FORMER, b"".join(map(lv, parts)))
+        self._home.write_secret(FORMER, b"".join(map(lv, parts)))
 
     def _read_former(self, ring: bytes) -> Former | None:
-        content = self._home.read(FORMER)
+        content = self._home.read_secret(FORMER)
         if content is None:
             return None
         sign, seal, until = split(content, 3)
         return Former(Identity.load(self._state["user"], ring, sign, seal), number(until))
 
     def _read_mail(self, name: str) -> MailPrivate:
-        counted, key_id, made, private = split(self._home.read(f"{FOLDER}/{name}") or b"", 4)
+        counted, key_id, made, private = split(self._home.read_secret(f"{FOLDER}/{name}") or b"", 4)
         return MailPrivate(number(counted), key_id, number(made), private)
 
 

@@ -36,7 +36,7 @@ class PendingRegistration:
 
     def read(self, ring: bytes) -> Registration | None:
         """What was begun in this ring, if anything."""
-        content = self._home.read(FILE) if self._keep else None
+        content = self._home.read_secret(FILE) if self._keep else None
         if content is None:
             return self._kept
         try:
@@ -48,7 +48,7 @@ class PendingRegistration:
         """Durable on return, where keys may be on disk."""
         self._kept = registration
         if self._keep:
-            self._home.write(FILE, _written(registration))
+            self._home.write_secret(FILE, _written(registration))
 
     def remove(self) -> None:
         """Nothing is pending any more."""

@@ -21,6 +21,7 @@ from p2pchat.client.commands import JSONObject
 from p2pchat.client.door import Door
 from p2pchat.client.gateway import several_rings
 from p2pchat.client.home import Home
+from p2pchat.client.safe import desktop, safe_of
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.certificates import Certificate
 from p2pchat.discovery.announcement import Heard
@@ -89,6 +90,7 @@ class AgentService(Service):
             if self._chosen["irc"] is not None:
                 raise UserError("This version serves no IRC programs; start the agent without --irc.")
             self._home.lock()
+            self._home.safe = safe_of(self._home.path, desktop())
             agent = self._agent = self._build()
             self._start_discovery()
             if agent.pin.ring is None and not self._chosen["server"]:

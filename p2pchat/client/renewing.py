@@ -71,7 +71,7 @@ class PendingRenewal:
 
     def read(self, ring: bytes) -> Renewal | None:
         """What was begun in this ring, if anything."""
-        content = self._home.read(FILE) if self._keep else None
+        content = self._home.read_secret(FILE) if self._keep else None
         if content is None:
             return self._kept
         try:
@@ -83,7 +83,7 @@ class PendingRenewal:
         """Durable on return, where keys may be on disk."""
         self._kept = renewal
         if self._keep:
-            self._home.write(FILE, renewal.encode())
+            self._home.write_secret(FILE, renewal.encode())
 
     def remove(self) -> None:
         """Nothing is pending any more."""

@@ -1,5 +1,7 @@
 """Direct channels and the move to another home, with real processes."""
 
+import json
+import random
 import signal
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -94,6 +96,33 @@ class MoveTests(TwoPeopleCase):
         ids = [row["id"] for row in new("history", other.name).rows]
         self.assertEqual(ids, [row["id"] for row in old("history", other.name).rows])
         self.assertEqual(len(ids), len(set(ids)))
+
+    def test_agents_killed_at_random_moments_lose_and_double_nothing(self) -> None:
+        """A few of the 200 kills of benchmarks/handover.py."""
+        old, new = self.stage.person("shaken"), self.stage.person("shaken", home="shaken2")
+        old.register()
+        history = self.stage.folder / "shaken.jsonl"
+        rows = [
+            {"id": f"{number:032x}", "from": "shaken", "to": "friend", "text": f"{number}: " + "word " * (number % 40)}
+            | {"sent_at": f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z", "state": "read"}
+            for number in range(4_000)
+        ]
+        history.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        old("import", str(history))
+        new.login()
+        chance = random.Random(5)
+        for _ in range(5):
+            victim = chance.choice((old, new))
+            victim.stop_agent(signal.SIGKILL)
+            victim("session")
+        until(lambda: self.moved(new), "nothing was handed over")
+        until(lambda: old("session").row["handover"]["state"] == "done", "the old home does not see the end")
+        exported = self.stage.folder / "shaken2.jsonl"
+        new("export", str(exported))
+        found = [json.loads(line) for line in exported.read_text().splitlines()]
+        self.assertEqual(
+            sorted((row["id"], row["text"]) for row in found), sorted((row["id"], row["text"]) for row in rows)
+        )
 
     def test_who_wants_no_hand_over_gets_none(self) -> None:
         old, other = self.stage.person("bare"), self.stage.person("bare-friend")
