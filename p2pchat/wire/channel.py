@@ -1,7 +1,7 @@
 """Connections of agents with each other: TLS to the key of a session record, then a HELLO with both names."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -12,6 +12,7 @@ from p2pchat.errors import Busy, Misbehaved, RingUnknown, SessionReplaced, TryEl
 from p2pchat.wire.arguments import Blob, Natural, Text
 from p2pchat.wire.connection import Link, Peer, Role, call
 from p2pchat.wire.dialer import open_link
+from p2pchat.wire.hello import MAX_VERSION, SPOKEN, Versions
 from p2pchat.wire.limits import LIMITS, Limits
 from p2pchat.wire.listener import Port
 from p2pchat.wire.tls import TLS, judge_agent
@@ -32,13 +33,16 @@ _SAID = [
     (b"epoch", Natural()),
     (b"sequence", Natural()),
     (b"session", Blob(MAX_SESSION_BYTES, optional=True)),
+    (b"version", Natural(MAX_VERSION, optional=True)),
+    (b"least", Natural(MAX_VERSION, optional=True)),
 ]
 
 
 class ChannelHello(amp.Command):
     """I am `user` with this session, and I want to speak with `expected`; the callee answers as itself.
 
-    `session` is the speaker's own session record, so that one can believe it while the ring has no quorum.
+    `session` is the speaker's own session record, so that one can believe it while the ring has no quorum.  `version`
+    and `least` are those of the protocol that it speaks, as in a node's HELLO; 1 where they are absent.
     """
 
     arguments = _SAID
@@ -57,6 +61,7 @@ class ChannelGreeting:
     epoch: int
     sequence: int
     session: bytes | None = None
+    versions: Versions = field(default_factory=lambda: SPOKEN)
 
 
 Meet: TypeAlias = Callable[[ChannelGreeting, bytes], Awaitable[ChannelGreeting]]
@@ -74,12 +79,13 @@ class ChannelLocator(amp.CommandLocator):
     @ChannelHello.responder
     async def hello(self, **said: Any) -> dict[str, Any]:
         """Judge the caller, which may take a look at the ring; then say who we are."""
-        greeting = ChannelGreeting(**said)
+        greeting = _heard(**said)
         spki = judge_agent(self._link.chain)
         ours = await self._meet(greeting, spki)
+        version = ours.versions.shared(greeting.versions)
         if not self._link.usable:
             raise self._link.gone()
-        peer = Peer(Role.AGENT, self._link, spki=spki, host=self._link.host)
+        peer = Peer(Role.AGENT, self._link, spki=spki, host=self._link.host, version=version)
         self._link.trust(peer, self._welcome(peer, greeting))
         return _said(ours)
 
@@ -129,12 +135,13 @@ async def dial_channel(
         spki = judge_agent(link.chain)
         if spki != expected_spki:
             raise TryElsewhere("Another agent answers there; the session record may be out of date.")
-        heard = ChannelGreeting(**await call(link, clock, ChannelHello, timeout=HELLO_SECONDS, **_said(greeting)))
+        heard = _heard(**await call(link, clock, ChannelHello, timeout=HELLO_SECONDS, **_said(greeting)))
         if heard.ring != greeting.ring:
             raise RingUnknown(f"{greeting.expected} answers for another ring.")
         if heard.user != greeting.expected or heard.expected != greeting.user:
             raise Misbehaved(f"{heard.user} answers where {greeting.expected} should be.")
-        peer = Peer(Role.AGENT, link, spki=spki, host=link.host)
+        version = greeting.versions.shared(heard.versions)
+        peer = Peer(Role.AGENT, link, spki=spki, host=link.host, version=version)
         link.trust(peer, welcome(peer, heard))
     finally:
         if not link.trusted:
@@ -143,4 +150,10 @@ async def dial_channel(
 
 
 def _said(greeting: ChannelGreeting) -> dict[str, Any]:
-    return {each: getattr(greeting, each) for each in ChannelGreeting.__slots__}
+    said = {each: getattr(greeting, each) for each in ChannelGreeting.__slots__ if each != "versions"}
+    return {**said, "version": greeting.versions.highest, "least": greeting.versions.least}
+
+
+def _heard(version: int | None = None, least: int | None = None, **said: Any) -> ChannelGreeting:
+    highest = version or 1
+    return ChannelGreeting(**said, versions=Versions(least or highest, highest))

@@ -68,7 +68,7 @@ class Peer:
     host: str = ""
     """Where the connection comes from, or goes to."""
     version: int = 0
-    """Of the protocol that is spoken with a node; 0 between agents."""
+    """Of the protocol that is spoken with it."""
 
 
 class KeepAlive(amp.Command):

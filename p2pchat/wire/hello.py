@@ -19,6 +19,8 @@ from p2pchat.wire.limits import LIMITS, Limits
 from p2pchat.wire.tally import Tally
 from p2pchat.wire.tls import TLS, Member
 
+MAX_VERSION = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class Versions:
@@ -48,12 +50,12 @@ SPOKEN = Versions(1, 1)
 HELLO_SECONDS = 5.0
 
 _SAID = [
-    (b"version", Natural(65_535)),
+    (b"version", Natural(MAX_VERSION)),
     (b"ring", Blob(32, 32)),
     (b"generation", Natural()),
     (b"evictions", Natural()),
     (b"record", Blob(MAX_NODE_RECORD_BYTES, optional=True)),
-    (b"least", Natural(65_535, optional=True)),
+    (b"least", Natural(MAX_VERSION, optional=True)),
 ]
 
 

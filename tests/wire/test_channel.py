@@ -13,8 +13,10 @@ from p2pchat.crypto.certificates import session_certificate
 from p2pchat.crypto.primitives import spki
 from p2pchat.errors import Misbehaved, P2PChatError, RingUnknown, SessionReplaced, TryElsewhere
 from p2pchat.identifiers import Address
+from p2pchat.wire import channel
 from p2pchat.wire.channel import EXPORTER_LABEL, ChannelGreeting, channel_port, dial_channel
 from p2pchat.wire.connection import Peer, call
+from p2pchat.wire.hello import Versions
 from p2pchat.wire.tls import TLS, channel_tls, visitor_tls
 from tests.wire.echo import Echo, Echoing
 from tests.wire.network import MemoryNetwork
@@ -89,6 +91,30 @@ class ChannelTests(SynchronousTestCase):
             secrets.add(ours)
         self.assertEqual({len(each) for each in secrets}, {32})
         self.assertEqual(len(secrets), 2)
+
+    def test_agents_of_neighbouring_versions_speak_the_one_that_both_know(self) -> None:
+        for ours, theirs, version in (((1, 2), (1, 1), 1), ((2, 3), (1, 2), 2), ((1, 1), (1, 1), 1)):
+            self.bob.says = replace(self.bob.says, versions=Versions(*theirs))
+            peer, _ = self.successResultOf(self.dial(versions=Versions(*ours)))
+            self.assertEqual((peer.version, self.bob.channels[-1].version), (version, version))
+
+    def test_agents_too_far_apart_say_who_has_to_be_updated(self) -> None:
+        for ours, theirs in (((4, 5), (1, 1)), ((1, 1), (4, 5))):
+            self.bob.says = replace(self.bob.says, versions=Versions(*theirs))
+            why = self.failureResultOf(self.dial(versions=Versions(*ours)), RingUnknown)
+            self.assertIn("update the program that speaks 1.", str(why.value))
+        self.assertEqual(self.bob.channels, [])
+
+    def test_an_agent_from_before_versions_were_said_speaks_the_first(self) -> None:
+        def said_before(greeting: ChannelGreeting) -> dict[str, Any]:
+            said = {each: getattr(greeting, each) for each in ChannelGreeting.__slots__ if each != "versions"}
+            return said if greeting.user == "alice" else {**said, "version": 2, "least": 1}
+
+        self.bob.says = replace(self.bob.says, versions=Versions(1, 2))
+        self.patch(channel, "_said", said_before)
+        peer, heard = self.successResultOf(self.dial())
+        self.assertEqual((self.bob.heard[0].versions, self.bob.channels[0].version), (Versions(1, 1), 1))
+        self.assertEqual((heard.versions, peer.version), (Versions(1, 2), 1))
 
     def test_another_key_than_expected_is_refused_before_hello(self) -> None:
         self.failureResultOf(self.dial(expected_spki=self.alice.spki), TryElsewhere)
