@@ -1,42 +1,55 @@
-"""Two of five nodes die at once: for how long a slot does not answer, and how long until all is repaired.
+"""Nodes of a ring of five die: for how long slots do not answer, when all is repaired, and what is left at the end.
 
-python -m benchmarks.availability [--runs N] [--accounts N] [--json]
+python -m benchmarks.availability [--runs N] [--accounts N] [--messages N] [--writers N] [--silent] [--json]
 
-Four nodes are processes of their own on loopback, two of them are killed (SIGKILL); the fifth is the measuring process.
-Accounts are prepared as records.  Each has a writer that changes it about twice a second and tries again when that
-fails: for so long a slot did not answer, from the beginning of a change to its success.
+Four nodes are processes of their own on loopback; the fifth is the measuring process.  Accounts and mail are prepared
+as signed records.  Writers change registers about twice a second and try again when that fails: for so long a slot did
+not answer, from the beginning of a change to its success.  First two nodes are killed (SIGKILL) at once, or fall
+silent (SIGSTOP); when the ring is repaired a third is killed; then a fourth, which leaves one of three members: every
+operation must say NO_QUORUM.  Then the dead are given up (`ring evict --lost-majority`), and everything is read.
 """
 
 import argparse
 import json
+import os
 import secrets
+import signal
 import statistics
+import sys
 from functools import partial
 from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
+from twisted.internet.utils import getProcessOutputAndValue
 
-from benchmarks.within import MeasuredRing, key
+from benchmarks.everything import Everything
+from benchmarks.within import MeasuredRing
+from benchmarks.writers import VALUE_BYTES, Writers
 from p2pchat.cli import running
-from p2pchat.errors import P2PChatError
+from p2pchat.cli.demo_world import Program
+from p2pchat.errors import NoQuorum, P2PChatError
 from p2pchat.replication.configuration import State
-from p2pchat.replication.slots import DEFAULT_SLOTS, slot_of
 
 VICTIMS = 2
-PAUSE_SECONDS = 0.5
-TRY_SECONDS = 3.0
 BEFORE_SECONDS = 5.0
+AFTER_SECONDS = 10.0
 REPAIR_SECONDS = 120.0
-VALUE_BYTES = 300
+NOTICE_SECONDS = 1.0
+ASKED = 50
+
+Figures = dict[str, float]
 
 
 def main() -> None:
     """Measure several rings, each of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="rings to measure (3)")
-    parser.add_argument("--accounts", type=int, default=200, help="prepared accounts (200)")
+    parser.add_argument("--accounts", type=int, default=1_000, help="prepared accounts (1,000)")
+    parser.add_argument("--messages", type=int, default=10, help="prepared messages for each account (10)")
+    parser.add_argument("--writers", type=int, default=200, help="registers that are changed meanwhile (200)")
+    parser.add_argument("--silent", action="store_true", help="the first two fall silent instead of dying")
     parser.add_argument("--json", action="store_true", help="one JSON object a ring")
     options = parser.parse_args()
     running.run(partial(measure_all, options))
@@ -49,76 +62,122 @@ async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
         ring = MeasuredRing(reactor)
         try:
             await ring.start()
-            rows.append(await measure(ring, options.accounts, Random(number)))
+            rows.append(await measure(ring, options, Random(number)))
         finally:
             await ring.close()
         if options.json:
             print(json.dumps(rows[-1]), flush=True)
     for name in rows[0]:
         values = [row[name] for row in rows]
-        print(f"{name:<36} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+        print(f"{name:<44} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
 
 
-class Writer:
-    """Changes one account again and again; remembers how long each change took to succeed."""
-
-    def __init__(self, ring: MeasuredRing, number: int) -> None:
-        self._ring, self.number = ring, number
-        self.gaps: list[tuple[float, float]] = []
-        """(when it began, seconds until it had succeeded)"""
-        self.over = False
-
-    async def run(self) -> None:
-        """Until `over`."""
-        clock = self._ring.reactor
-        while not self.over:
-            began, operation = clock.seconds(), secrets.token_bytes(16)
-            while not await self._try(operation) and not self.over:
-                pass
-            self.gaps.append((began, clock.seconds() - began))
-            await deferLater(clock, PAUSE_SECONDS * (0.5 + secrets.randbelow(100) / 100))
-
-    async def _try(self, operation: bytes) -> bool:
-        try:
-            await self._ring.put(self.number, secrets.token_bytes(VALUE_BYTES), operation, TRY_SECONDS)
-        except P2PChatError:
-            return False
-        return True
+async def measure(ring: MeasuredRing, options: argparse.Namespace, chance: Random) -> Figures:
+    """One ring, to its last node."""
+    everything = Everything(ring, options.accounts, options.messages)
+    await everything.create()
+    writers = Writers(ring, options.writers)
+    await writers.start()
+    await deferLater(ring.reactor, BEFORE_SECONDS)
+    nodes = list(ring.world.nodes)
+    chance.shuffle(nodes)
+    figures = await lose_two(ring, writers, nodes[:VICTIMS], options.silent)
+    figures |= await lose_third(ring, writers, nodes[VICTIMS])
+    await writers.stop()
+    figures |= await lose_fourth(ring, nodes[-1], options.writers)
+    return figures | await give_up(ring, everything, nodes)
 
 
-async def measure(ring: MeasuredRing, accounts: int, chance: Random) -> dict[str, float]:
-    """One ring: prepare, kill, and watch until every slot has only living members."""
+async def lose_two(ring: MeasuredRing, writers: Writers, victims: list[Program], silent: bool) -> Figures:
+    """Two at once, and wait until every slot has only living members."""
     clock = ring.reactor
-    for number in range(accounts):
-        await ring.put(number, secrets.token_bytes(VALUE_BYTES), secrets.token_bytes(16))
-    writers = [Writer(ring, number) for number in range(accounts)]
-    work = DeferredList([Deferred.fromCoroutine(each.run()) for each in writers], fireOnOneErrback=True)
-    await deferLater(clock, BEFORE_SECONDS)
-    before = max(gap for each in writers for _, gap in each.gaps)
+    before = max(writers.waits(clock.seconds() - BEFORE_SECONDS, clock.seconds()))
     killed = clock.seconds()
-    ring.world.kill(*chance.sample(ring.world.nodes, VICTIMS))
+    if silent:
+        for each in victims:
+            each.process.send_signal(signal.SIGSTOP)
+    else:
+        ring.world.kill(*victims)
+    left = len(ring.world.nodes) + 1 - (VICTIMS if silent else 0)
 
     async def repaired() -> bool:
         status, records = await ring.service.status(), ring.service.movement.records.values()
-        left = len(ring.world.nodes) + 1
         whole = all(len(each.newest.members) == left for each in records if each.state is not State.RETIRED)
         return whole and status.moving == 0 and status.deficit == 0
 
     repair = await ring.until(repaired, "the ring does not heal", REPAIR_SECONDS)
-    for each in writers:
-        each.over = True
-    await work
-    longest: dict[int, float] = {}
-    for each in writers:
-        slot = slot_of(key(each.number).point, DEFAULT_SLOTS)
-        gap = max(gap for began, gap in each.gaps if began + gap >= killed)
-        longest[slot] = max(longest.get(slot, 0.0), gap)
+    if silent:
+        ring.world.kill(*victims)
+    longest = writers.longest(killed, clock.seconds())
     return {
         "slots watched": len(longest),
-        "longest change before the kill, s": before,
-        "a slot did not answer, median, s": statistics.median(longest.values()),
-        "a slot did not answer, longest, s": max(longest.values()),
-        "repaired after the kill, s": repair,
+        "longest change before, s": before,
+        "two die: slot silent, median, s": statistics.median(longest),
+        "two die: slot silent, longest, s": max(longest),
+        "two die: repaired after, s": repair,
+    }
+
+
+async def lose_third(ring: MeasuredRing, writers: Writers, victim: Program) -> Figures:
+    """One of three: the other two go on."""
+    killed = ring.reactor.seconds()
+    ring.world.kill(victim)
+    await deferLater(ring.reactor, AFTER_SECONDS)
+    longest = writers.longest(killed, ring.reactor.seconds())
+    return {
+        "a third dies: slot silent, median, s": statistics.median(longest),
+        "a third dies: slot silent, longest, s": max(longest),
+    }
+
+
+async def lose_fourth(ring: MeasuredRing, victim: Program, registers: int) -> Figures:
+    """One of three members is left: nothing can be done any more, and everybody is told so.
+
+    Changes that had left before the death was noticed may answer UNKNOWN_OUTCOME; so those of a moment later count.
+    """
+    ring.world.kill(victim)
+    await deferLater(ring.reactor, NOTICE_SECONDS)
+    taken: list[float] = []
+    wrong: list[object] = []
+
+    async def ask(number: int) -> None:
+        began = ring.reactor.seconds()
+        try:
+            await ring.put(number % registers, secrets.token_bytes(VALUE_BYTES), secrets.token_bytes(16))
+            wrong.append(number)
+        except NoQuorum:
+            taken.append(ring.reactor.seconds() - began)
+        except P2PChatError as error:
+            wrong.append(error)
+
+    asked = [Deferred.fromCoroutine(ask(number)) for number in range(ASKED)]
+    await DeferredList(asked, fireOnOneErrback=True)
+    if wrong:
+        print("after the fourth:", *wrong, file=sys.stderr)
+    return {
+        "a fourth dies: NO_QUORUM after, median, s": statistics.median(taken or [float("nan")]),
+        "a fourth dies: NO_QUORUM after, longest, s": max(taken, default=float("nan")),
+        "a fourth dies: other answers": len(wrong),
+    }
+
+
+async def give_up(ring: MeasuredRing, everything: Everything, dead: list[Program]) -> Figures:
+    """Go on with what the last node has."""
+    began = ring.reactor.seconds()
+    words = ["ring", "evict", "--lost-majority", *(each.ready[0] for each in dead)]
+    where = ["--authority", str(ring.world.authority), "--data", str(ring.folder)]
+    command = ["-P", "-m", "p2pchat.cli.main", *words, *where]
+    output, errors, status = await getProcessOutputAndValue(
+        sys.executable, command, dict(os.environ), reactor=ring.reactor
+    )
+    if status:
+        raise P2PChatError(f"the dead are not given up: {(output + errors).decode()}")
+    evicted = ring.reactor.seconds() - began
+    missing = await everything.missing()
+    return {
+        "given up after, s": evicted,
+        "everything read after, s": ring.reactor.seconds() - began,
+        "records missing": missing,
     }
 
 

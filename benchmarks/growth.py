@@ -13,16 +13,14 @@ import statistics
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
-from benchmarks.people import People
+from benchmarks.everything import Everything
 from benchmarks.within import NODES, MeasuredRing
 from benchmarks.writers import Writers
 from p2pchat.cli import running
 
 BEFORE_NODES = 3
-LANES = 32
 BEFORE_SECONDS = 10.0
 GROW_SECONDS = 300.0
 
@@ -55,32 +53,11 @@ async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
         print(f"{name:<40} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
 
 
-async def fill(ring: MeasuredRing, accounts: int, messages: int = 0) -> People:
-    """Create prepared accounts, and mail for each."""
-    people = People(ring.identifier)
-    numbers = iter(range(accounts))
-
-    async def lane() -> None:
-        for number in numbers:
-            key = people.key(number)
-            await ring.service.change(key, partial(created, people.account(number)), b"%d" % number)
-            if messages:
-                await ring.service.add(key.point, b"", people.messages(messages))
-
-    await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(LANES)], fireOnOneErrback=True)
-    return people
-
-
-def created(value: bytes, old: bytes | None) -> bytes:
-    """What becomes of a register that nobody has."""
-    return value if old is None else old
-
-
 async def measure(ring: MeasuredRing, accounts: int, count: int) -> dict[str, float]:
     """One ring: prepare, let a node join, and watch until it is a member of every slot."""
     clock = ring.reactor
     began = clock.seconds()
-    await fill(ring, accounts)
+    await Everything(ring, accounts, 0).create()
     filled = clock.seconds() - began
     await ring.world.add_node()
     writers = Writers(ring, count)

@@ -55,15 +55,45 @@ class MeasuredRing:
         """Returns when every slot has all nodes as members."""
         self.world.create_ring()
         await self.world.start_nodes(self._nodes - 1)
+        await self.run_within("within")
+        await self.until(partial(self.is_grown, min(self._nodes, NODES)), "the slots do not grow")
+
+    async def start_with(self, second: "MeasuredRing") -> None:
+        """As `start`, but the last two nodes run here: the other one is the way of `second`, whose world is ours."""
+        self.world.create_ring()
+        await self.world.start_nodes(self._nodes - 2)
+        second.world.close()
+        second.world = self.world
+        await self.run_within("within")
+        await second.run_within("beside")
+        await self.until(partial(self.is_grown, min(self._nodes, NODES)), "the slots do not grow")
+
+    async def run_within(self, name: str) -> None:
+        """Start the node that runs here, with a folder of its own; returns when it has met the others."""
         options = Options()
-        folder = self.world.folder / "within"
-        words = ["--data", str(folder), "--no-multicast", "--authority", str(self.world.authority)]
+        self.folder = self.world.folder / name
+        words = ["--data", str(self.folder), "--no-multicast", "--authority", str(self.world.authority)]
         addresses = ["--ring", f"127.0.0.{WITHIN}:0", "--clients", f"127.0.0.{WITHIN}:0"]
         options.parseOptions([*words, *addresses, "--join", self.world.nodes[0].ready[2]])
         whole = makeService(options, self.reactor)
         self._node = next(each for each in whole if isinstance(each, NodeService))
         self._node.startService()
-        await self.until(partial(self.is_grown, self._nodes), "the slots do not grow")
+
+        async def begun() -> bool:
+            return self._node is not None and self._node.parts is not None
+
+        await self.until(begun, "the node of the measuring process does not start")
+
+    async def leave(self) -> None:
+        """Hand everything that the node has that runs here to the others, and end it."""
+
+        async def empty() -> bool:
+            return await self.service.drain() == 0
+
+        await self.until(empty, "the slots are not handed over")
+        if self._node is not None:
+            await self._node.stopService()
+            self._node = None
 
     async def is_grown(self, members: int) -> bool:
         """Whether every slot has so many members, and nothing moves."""
@@ -86,10 +116,14 @@ class MeasuredRing:
         """Write a register, whatever it holds."""
         await self.service.change(key(number), partial(_replaced, value), operation, timeout)
 
-    async def close(self) -> None:
-        """End every node."""
+    async def end_within(self) -> None:
+        """End the node that runs here."""
         if self._node is not None:
             await self._node.stopService()
+
+    async def close(self) -> None:
+        """End every node."""
+        await self.end_within()
         self.world.close()
 
 

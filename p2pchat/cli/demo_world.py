@@ -101,6 +101,11 @@ class World:
         for each in [self._start_node(number, ["--join", program.ready[2]]) for number in others]:
             await self._ready(each, NODE)
 
+    async def start_beside(self, killed: Program, other: Program) -> None:
+        """Start a killed node on its old disk, with other ports; it is told of one that lives."""
+        number = int(killed.folder.name.removeprefix("node"))
+        await self._ready(self._start_node(number, ["--join", other.ready[2]]), NODE)
+
     def _start_node(self, number: int, options: Sequence[str]) -> Program:
         host = f"127.0.0.{number}"
         told = ["--ring", f"{host}:0", "--clients", f"{host}:0", "--no-multicast", "--authority", str(self.authority)]

@@ -36,7 +36,9 @@ ROWS = 1_000
 
 
 def slot_digest(ground: Ground, store: Store, slot: int) -> tuple[bytes, int]:
-    """A slot's digest, and how many records went into it."""
+    """A slot's digest, and how many records were read for it: none when nothing was written since the last time."""
+    if (kept := store.digest(slot)) is not None:
+        return kept, 0
     first, last = ground.span(slot)
     digest, rows = blake2b(digest_size=DIGEST_BYTES), 0
     after: RegisterKey | None = None
@@ -54,6 +56,7 @@ def slot_digest(ground: Ground, store: Store, slot: int) -> tuple[bytes, int]:
             digest.update(to_bytes(point) + item.id + bytes([item.state]))
             begin = (point, item.id)
         rows += len(items)
+    store.keep_digest(slot, digest.digest())
     return digest.digest(), rows
 
 
@@ -202,12 +205,25 @@ class Comparer:
             self._ground.adopt(store, slot, configuration, events)
         return tuple(slot for slot in slots if self._is_passed(store, slot, configuration))
 
-    def stay(self, store: Store, configuration: Configuration, slots: Sequence[int], events: list[Event]) -> None:
-        """Where a majority of the later members serves, keep this node's own records as a copy."""
+    def stay(
+        self, store: Store, configuration: Configuration, slots: Sequence[int], now: float, events: list[Event]
+    ) -> None:
+        """Where a majority of the later members serves, keep this node's own records as a copy.
+
+        Without items whose time is over: it may have been away for longer than their tombstones live.
+        """
         for slot in slots:
             if self._is_passed(store, slot, configuration) and generation_of(configuration.epoch) >= store.floor():
                 store.settle(*self._ground.span(slot))
+                self._drop_over(store, slot, now)
                 self._ground.put(store, SlotRecord(slot, configuration, State.COPY), events)
+
+    def _drop_over(self, store: Store, slot: int, now: float) -> None:
+        first, last = self._ground.span(slot)
+        begin: tuple[Identifier, bytes] | None = None
+        while items := store.items(first, last, begin, ROWS):
+            begin = (items[-1][0], items[-1][1].id)
+            store.drop_items([(point, item.id) for point, item in items if is_over(item, now)])
 
     def _is_passed(self, store: Store, slot: int, configuration: Configuration) -> bool:
         record = self._ground.record(store, slot)

@@ -26,7 +26,7 @@ CopyAhead = Callable[[Configuration, tuple[Identifier, ...], tuple[int, ...]], A
 
 CHUNK_SLOTS = 256
 """Slots that change together: few calls for many slots, and none of them waits long."""
-CHANGES_AT_ONCE = 4
+CHANGES_AT_ONCE = 2
 RANK_SECONDS = 3.0
 """So much later, for each better-placed live member, another member takes a change in hand."""
 RETIRE_SECONDS = 5.0
@@ -191,7 +191,8 @@ class Movement:
         view = View(now, self.live_since, self._lost_since, self._repair_after)
         verdict = cache(lambda configuration, place: self._verdict(configuration, walks.walk(place), view))
         due: dict[Wish, list[int]] = {}
-        unsettled = bool(self._busy or self._copying)
+        held = self._busy | self._copying
+        unsettled = bool(held)
         for slot, record in sorted(self.records.items()):
             if record.state is not State.ACTIVE or record.successor is not None:
                 continue
@@ -200,7 +201,7 @@ class Movement:
             unsettled = unsettled or is_open
             if members is None:
                 self._wished_since.pop(slot, None)
-            elif slot not in self._busy | self._copying and self._is_due(slot, record.configuration, rank, now):
+            elif slot not in held and self._is_due(slot, record.configuration, rank, now):
                 due.setdefault((record.configuration, members), []).append(slot)
         self._carry_out(due)
         return unsettled

@@ -26,11 +26,13 @@ COPY_BYTES_PER_SECOND = 4 << 20
 FOLLOW_SECONDS = 1.0
 """How long a newcomer tries before it says how far it is."""
 FOLLOW_CALL_SECONDS = 4.0
-FRESH_SECONDS = 2.0
-"""For so long a slot that was found to be in step counts as such."""
+FRESH_SECONDS = 10.0
+"""For so long a slot that was found to be in step counts as such; what is written meanwhile is left to fetch."""
+LED_SECONDS = 4.0
+"""So long after its last question, another member may lead a slot."""
 STALL_SECONDS = 5.0
 """Without progress for so long, slots that are not in step wait for a later turn."""
-COMPARED_SLOTS = 256
+COMPARED_SLOTS = 64
 REST_SECONDS = 0.2
 LET_GO_SECONDS = 60.0
 """A copy that nobody has asked for since is let go."""
@@ -54,20 +56,23 @@ class Precopy:
         random: Random,
         mirrors: Callable[[Configuration], bool],
         held: HeldByMajority,
+        now: Callable[[], float],
     ) -> None:
         """
         Args:
             records: this node's part in each slot, as it is at any time.
             mirrors: whether a copy of a slot of this configuration is kept for another reason.
             held: of these slots, those that a majority of the configuration's members serves.
+            now: seconds since 1970, for expiry only.
         """
         self._asking, self._comparing, self._member, self._turns = asking, comparing, member, turns
-        self._records, self._random, self._mirrors, self._held = records, random, mirrors, held
+        self._records, self._random, self._mirrors, self._held, self._now = records, random, mirrors, held, now
         self._in_step: dict[int, tuple[Configuration, float]] = {}
         """By slot, when this node last had all that a member had."""
         self._wanted: dict[Configuration, set[int]] = {}
         """Slots that are being copied."""
-        self._asked: dict[int, float] = {}
+        self._asked: dict[int, tuple[Identifier, float]] = {}
+        """By slot, which member asked last, and when."""
         self._next_look = asking.clock.seconds() + LET_GO_SECONDS
         self._free_at = 0.0
         self._fetched = 0
@@ -84,6 +89,8 @@ class Precopy:
         while True:
             request = FollowRequest(configuration, slots)
             replies = await self._asking.several(newcomers, request, FOLLOW_CALL_SECONDS, lambda so_far: False)
+            led = {slot for reply in replies.values() if isinstance(reply, FollowReply) for slot in reply.led}
+            slots = tuple(slot for slot in slots if slot not in led)
             for node in newcomers:
                 reply = replies.get(node)
                 ready[node] = reply if isinstance(reply, FollowReply) else FollowReply((), ready[node].fetched)
@@ -111,10 +118,12 @@ class Precopy:
         if caller not in configuration.members or me in configuration.members:
             raise Misbehaved("A node was asked to follow slots by somebody who is no member, or as a member.")
         now = self._asking.clock.seconds()
-        self._asked.update(dict.fromkeys(request.slots, now))
-        if fresh := tuple(slot for slot in request.slots if not self._keeps(slot, configuration)):
+        led = {slot for slot in request.slots if self._is_led_by_another(slot, caller, now)}
+        slots = tuple(slot for slot in request.slots if slot not in led)
+        self._asked.update(dict.fromkeys(slots, (caller, now)))
+        if fresh := tuple(slot for slot in slots if not self._keeps(slot, configuration)):
             await self._begin(configuration, fresh)
-        late = {slot for slot in request.slots if not self._is_in_step(slot, configuration, now)}
+        late = {slot for slot in slots if not self._is_in_step(slot, configuration, now)}
         if late:
             if configuration in self._wanted:
                 self._wanted[configuration] |= late
@@ -127,15 +136,20 @@ class Precopy:
                 break
             await self._asking.wait(FOLLOW_SECONDS / 20)
         now = self._asking.clock.seconds()
-        done = tuple(slot for slot in request.slots if self._is_in_step(slot, configuration, now))
-        return FollowReply(done, self._fetched)
+        done = tuple(slot for slot in slots if self._is_in_step(slot, configuration, now))
+        return FollowReply(done, self._fetched, tuple(sorted(led)))
+
+    def _is_led_by_another(self, slot: int, caller: Identifier, now: float) -> bool:
+        """The lower identifier leads where two ask, so that no two wait for each other at two newcomers."""
+        leader, asked = self._asked.get(slot, (caller, now))
+        return leader < caller and now - asked < LED_SECONDS
 
     async def _begin(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
         """Keep copies: of slots that this node was a member of, what it has; else nothing yet."""
         comparer = self._member.comparer
         passed = await self._turns(lambda store, events: comparer.passed_over(store, configuration, slots, events))
         held = await self._held(configuration, passed) if passed else ()
-        await self._turns(lambda store, events: comparer.stay(store, configuration, held, events))
+        await self._turns(lambda store, events: comparer.stay(store, configuration, held, self._now(), events))
         wishes = [(slot, configuration) for slot in slots]
         await self._turns(lambda store, events: comparer.follow(store, wishes, events))
 
@@ -173,8 +187,10 @@ class Precopy:
 
     def _next(self, configuration: Configuration) -> tuple[int, ...]:
         wanted = self._wanted.get(configuration, set())
-        kept = sorted(slot for slot in wanted if self._keeps(slot, configuration))
-        return () if self._asking.stopped else tuple(kept[:COMPARED_SLOTS])
+        kept = [slot for slot in wanted if self._keeps(slot, configuration)]
+        # Those that were in step before take a moment only, and somebody may wait for them.
+        kept.sort(key=lambda slot: (slot not in self._in_step, slot))
+        return () if self._asking.stopped else tuple(sorted(kept[:COMPARED_SLOTS]))
 
     async def _spend(self, size: int) -> bool:
         """Wait until so many bytes may have come."""
@@ -195,7 +211,7 @@ class Precopy:
             for slot, record in self._records.items()
             if record.state is State.COPY
             and not self._mirrors(record.configuration)
-            and now - self._asked.get(slot, 0.0) >= LET_GO_SECONDS
+            and (slot not in self._asked or now - self._asked[slot][1] >= LET_GO_SECONDS)
         ]
         if over:
             self._log.info("{count} copies that were made ahead are let go", count=len(over))

@@ -130,7 +130,9 @@ class ReplicationService(Service):
         comparing = Comparing(self._asking, self._member, self._turn, self._directory.learn, self._now)
         held, mirrored = self.movement.election.held_by_majority, self._mirrors.wants
         records = self.movement.records
-        self._precopy = Precopy(self._asking, comparing, self._member, self._turn, records, random, mirrored, held)
+        self._precopy = Precopy(
+            self._asking, comparing, self._member, self._turn, records, random, mirrored, held, self._now
+        )
         self.movement.copy_ahead = self._precopy.lead
         self.antientropy = AntiEntropy(self._asking, comparing, records, random)
 

@@ -72,6 +72,7 @@ class SqliteStore:
         self._path, self._slots, self._name_and_verifier = Path(path), slots, name_and_verifier
         self._records: dict[int, SlotRecord] | None = None
         self._floor: int | None = None
+        self._digests: dict[int, bytes] = {}
         if not create and str(path) != ":memory:" and not self._path.exists():
             raise Damaged(f"The database {path} is missing. A node that lost its records needs a new identity.")
         try:
@@ -139,13 +140,18 @@ class SqliteStore:
             raise
         except Exception:
             result = Failure()
-            self._records = self._floor = None
+            self._forget()
             self._sql.execute("ROLLBACK TO turn")
         self._sql.execute("RELEASE turn")
         return result
 
-    def _roll_back(self) -> None:
+    def _forget(self) -> None:
+        """Nothing that was read before is known any more: writes are undone."""
         self._records = self._floor = None
+        self._digests.clear()
+
+    def _roll_back(self) -> None:
+        self._forget()
         if self._sql.in_transaction:
             self._sql.execute("ROLLBACK")
 
@@ -201,6 +207,7 @@ class SqliteStore:
 
     def put_register(self, key: RegisterKey, register: Register) -> None:
         point, slot = to_bytes(key.point), slot_of(key.point, self._slots)
+        self._digests.pop(slot, None)
         ballots = encode_ballot(register.promised), encode_ballot(register.accepted)
         self._sql.execute(
             "INSERT INTO registers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (point, kind) DO UPDATE"
@@ -238,7 +245,8 @@ class SqliteStore:
         return StoredItem(row[0], ItemState(row[1]), row[2], row[3], row[4], bool(row[5])) if row else None
 
     def put_item(self, point: Identifier, item: StoredItem) -> None:
-        place = to_bytes(point), item.id, slot_of(point, self._slots)
+        place = to_bytes(point), item.id, (slot := slot_of(point, self._slots))
+        self._digests.pop(slot, None)
         row = item.state, item.pending, item.received, len(item.payload), item.meta, item.payload
         self._sql.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*place, *row))
 
@@ -274,11 +282,21 @@ class SqliteStore:
 
     def drop_items(self, ids: list[tuple[Identifier, bytes]]) -> None:
         rows = [(to_bytes(point), item_id) for point, item_id in ids]
+        for point, _ in ids:
+            self._digests.pop(slot_of(point, self._slots), None)
         self._sql.executemany("DELETE FROM items WHERE point = ? AND id = ?", rows)
 
     # -- whole slots
 
+    def digest(self, slot: int) -> bytes | None:
+        return self._digests.get(slot)
+
+    def keep_digest(self, slot: int, digest: bytes) -> None:
+        self._digests[slot] = digest
+
     def clear(self, first: Identifier, last: Identifier) -> None:
+        for slot in range(slot_of(first, self._slots), slot_of(last, self._slots) + 1):
+            self._digests.pop(slot, None)
         for table in ("registers", "items", "accounts"):
             self._sql.execute(f"DELETE FROM {table} WHERE point BETWEEN ? AND ?", (to_bytes(first), to_bytes(last)))
 

@@ -60,6 +60,12 @@ class Store(Protocol):
     def clear(self, first: Identifier, last: Identifier) -> None:
         """Forget every register and item with first <= point <= last."""
 
+    def digest(self, slot: int) -> bytes | None:
+        """What `keep_digest` was given for a slot, unless its registers or items were written since."""
+
+    def keep_digest(self, slot: int, digest: bytes) -> None:
+        """Remember a digest over a slot's registers and items, until one of them is written."""
+
     def settle(self, first: Identifier, last: Identifier) -> None:
         """For the same range: promised := accepted in every register, and no removal is pending."""
 

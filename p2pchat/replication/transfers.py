@@ -173,7 +173,11 @@ class FollowRequest:
 
 @dataclass(frozen=True, slots=True)
 class FollowReply:
-    """Slots of which the node has a copy that was in step a moment ago, and bytes that it has fetched so far."""
+    """Slots of which the node has a copy that was in step a moment ago, and bytes that it has fetched so far.
+
+    `led` are slots for which another member asks already.
+    """
 
     slots: tuple[int, ...]
     fetched: int
+    led: tuple[int, ...] = ()

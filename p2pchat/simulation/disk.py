@@ -108,6 +108,12 @@ class MemoryStore:
         for item in [key for key in self._items if first <= key[0] <= last]:
             self._remove(self._items, item)
 
+    def digest(self, slot: int) -> bytes | None:
+        return None
+
+    def keep_digest(self, slot: int, digest: bytes) -> None:
+        """Here a digest is made anew each time."""
+
     def settle(self, first: Identifier, last: Identifier) -> None:
         for key, register in list(self._registers.items()):
             if first <= key.point <= last and register.promised != register.accepted:

@@ -123,6 +123,26 @@ class ReturningTests(PrecopyCase):
         newcomer, returned = MESSAGES * MESSAGE_BYTES // 62_000, 10
         self.assertLess(self.sent.count(Copy), 1.3 * newcomer + returned)
 
+    def test_mail_that_was_fetched_a_month_ago_does_not_come_back(self) -> None:
+        self.fill(50)
+        self.add_nodes(1, 2, 3)
+        self.ring.grow(3)
+        self.ring.run(5.0)
+        away = next(node for node in self.ring.nodes[1:] if self.held(node))
+        away.crash()
+        page = self.ring.ask(self.ring.nodes[0].service.fetch(POINT, 0))
+        self.ring.ask(self.ring.nodes[0].service.remove(POINT, 0, [item.id for item in page.items], b"proof"))
+        self.ring.grow(3)
+        self.ring.begin += 33 * 86_400.0
+        self.ring.run(1_300.0)
+        self.assertEqual(self.held(away), 50)
+        away.start()
+        self.ring.add(4)
+        self.ring.grow(5)
+        for node in self.ring.nodes:
+            held = {int.from_bytes(item.id, "big") for _, item in node.store.items(POINT, POINT, None, 99)}
+            self.assertFalse(held & {int.from_bytes(item.id, "big") for item in page.items})
+
 
 class PaceTests(PrecopyCase):
     def test_copying_ahead_keeps_to_its_bytes_per_second(self) -> None:

@@ -1,6 +1,7 @@
 """The database on a real disk: durable, never taken for another one, never an empty acceptor."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_SESSION, RegisterKey
 from p2pchat.replication.storage import SqliteStore
+from p2pchat.replication.store import Store
 from p2pchat.replication.uset import ItemState, StoredItem
 
 ME, OTHER = Identifier(1 << 250), Identifier(1 << 251)
 POINT = Identifier(CIRCLE // 8)
 ACCOUNT = RegisterKey(POINT, KIND_ACCOUNT)
+ITEM = StoredItem(b"i" * 32, ItemState.PRESENT, 12, b"payload", b"meta")
 
 
 def named(account: bytes) -> tuple[str, str] | None:
@@ -144,6 +147,53 @@ class RefusalTests(StoreCase):
 
 def item(number: int, state: ItemState = ItemState.PRESENT) -> StoredItem:
     return StoredItem(number.to_bytes(32, "big"), state, number, b"p" * number)
+
+
+class DigestTests(SynchronousTestCase):
+    """A digest that was kept is forgotten by every write that could change it, and by every write that is undone."""
+
+    def setUp(self) -> None:
+        self.store = SqliteStore(":memory:", ME, create=True, slots=4)
+        self.store.commit(
+            [lambda store: store.put_register(ACCOUNT, register(None)), lambda store: store.put_item(POINT, ITEM)]
+        )
+
+    def keep(self) -> None:
+        def turn(store: Store) -> None:
+            for slot in range(4):
+                store.keep_digest(slot, b"kept")
+
+        self.store.commit([turn])
+
+    def kept(self) -> list[int]:
+        return [slot for slot in range(4) if self.store.digest(slot) is not None]
+
+    def test_it_is_kept_while_nothing_changes(self) -> None:
+        self.keep()
+        self.store.commit([lambda store: store.settle(POINT, POINT), lambda store: store.put_floor(1)])
+        self.assertEqual((self.kept(), self.store.digest(0)), ([0, 1, 2, 3], b"kept"))
+
+    def test_each_write_forgets_that_of_its_slot(self) -> None:
+        writes: list[Callable[[Store], object]] = [
+            lambda store: store.put_register(ACCOUNT, register(None)),
+            lambda store: store.put_item(POINT, ITEM),
+            lambda store: store.drop_items([(POINT, ITEM.id)]),
+            lambda store: store.clear(POINT, POINT),
+        ]
+        for write in writes:
+            self.keep()
+            self.store.commit([write])
+            self.assertEqual(self.kept(), [1, 2, 3])
+
+    def test_what_is_undone_forgets_all(self) -> None:
+        def fail(store: Store) -> None:
+            store.put_item(POINT, ITEM)
+            store.keep_digest(0, b"of what is undone")
+            raise ValueError("the turn fails")
+
+        self.keep()
+        self.store.commit([fail])
+        self.assertEqual(self.kept(), [])
 
 
 class QuestionTests(StoreCase):
