@@ -18,6 +18,7 @@ from p2pchat.cli.control import agent_options, connect
 from p2pchat.cli.places import home_of
 from p2pchat.cli.ring_watch import Ask, Asked, every_node, every_node_and_lookup, every_user, traced, with_node
 from p2pchat.cli.show import Row, UsageError, json_line
+from p2pchat.errors import NoNodeReachable, UserError
 from p2pchat.tui import preferences, run
 from p2pchat.tui.chat.watching import Watch
 from p2pchat.tui.palette import theme_of
@@ -102,7 +103,11 @@ def watching(reactor: Any, usual: Path | None = None) -> Watch:
     async def watch(folder: str) -> Source:
         named = folder or os.environ.get("P2PCHAT_DATA") or usual
         data = Path(named).expanduser() if named else None
-        return await opened(reactor, argparse.Namespace(data=data, node=None, operator=None, timeout=None))
+        try:
+            return await opened(reactor, argparse.Namespace(data=data, node=None, operator=None, timeout=None))
+        except NoNodeReachable:
+            place = data or "the usual folder"
+            raise UserError(f"No node runs in {place}. /ring FOLDER asks the node whose data folder that is.") from None
 
     return watch
 

@@ -139,13 +139,15 @@ class Plain:
     def _help(self, found: Slash | None, rest: str) -> None:
         """The commands that work by lines; what was typed is one of the screen's, or none."""
         if found is None:
-            self._say(f"/{harmless(rest)} is no command.")
-        elif found.names[0] != "help":
-            self._say(f"/{found.names[0]} works on the screen only.")
+            self._say(f"/{harmless(rest)} is no command. /help lists them.")
+            return
+        if found.names[0] != "help":
+            self._say(f"/{found.names[0]} works on the screen only. /help lists what works here.")
+            return
         self._say("Commands:")
         for each in COMMANDS:
             if each.names[0] in _HERE:
-                self._say(f"/{each.names[0]} {each.takes}: {each.meaning}")
+                self._say(f"{f'/{each.names[0]} {each.takes}'.strip()}: {each.meaning}")
 
     def _meant(self, rest: str) -> str:
         """The message of an ID that was typed, or the last one that was sent."""

@@ -62,7 +62,11 @@ class PlainTests(SynchronousTestCase):
 
     def test_the_help_has_what_works_by_lines_alone(self) -> None:
         self.plain.typed("/theme light")
-        self.assertIn("/theme works on the screen only.", self.said)
+        self.assertEqual(self.said[-1], "/theme works on the screen only. /help lists what works here.")
+        self.plain.typed("/fly\x1b[2J")
+        self.assertEqual(self.said[-1], "/fly[2J is no command. /help lists them.")
+        self.plain.typed("/help")
+        self.assertIn("/session: the state of this session", self.said)
         self.assertFalse([line for line in self.said if line.startswith("/theme NAME")])
         self.assertTrue([line for line in self.said if line.startswith("/msg USER")])
 

@@ -74,7 +74,7 @@ class Controller:
             self._actions.pasted,
             self._opening.typed,
         )
-        self.model = Model()
+        self.model = Model(help_key=_help_key(self.preferences))
         self.first_open, self.programs = user, programs
         self.boxes: list[Box] = []
         if inputs is not None:
@@ -108,6 +108,7 @@ class Controller:
         """Have other keys from now on."""
         self.preferences = preferences
         self.view.bind(preferences)
+        self.show(replace(self.model, help_key=_help_key(preferences)))
 
     def stop(self) -> None:
         """Let go of the agent; it goes on in the background."""
@@ -275,3 +276,9 @@ class Controller:
             self.run(self.begin())
         else:
             self.show(replace(self.model, standing=replace(self.model.standing, link=reason)))
+
+
+def _help_key(preferences: Preferences) -> str:
+    """What the status line names: the first key of the help, else its command."""
+    bound = next(each.keys for each in preferences.chat_keys if each.action == "help")
+    return f"{keys.shown(bound[0])} help" if bound else "/help"

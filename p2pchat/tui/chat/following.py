@@ -7,7 +7,7 @@ from typing import Any
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError
 from p2pchat.tui.chat import render
-from p2pchat.tui.chat.model import Chat, Line, Standing
+from p2pchat.tui.chat.model import Chat, Line, Standing, local
 from p2pchat.tui.chat.surroundings import Surroundings
 
 
@@ -153,9 +153,9 @@ class Following:
     def _session(self, event: Mapping[str, Any]) -> None:
         before = self._screen.model.standing.state
         if event.get("state") == "replaced" and before == "active":
-            at = str((event.get("replaced") or {}).get("at") or "")[11:16]
+            at = local(str((event.get("replaced") or {}).get("at") or ""))
             self._screen.note(
-                f"This session was replaced{f' at {at} UTC' if at else ''}: you have logged in elsewhere."
+                f"This session was replaced{f' at {at:%H:%M}' if at else ''}: you have logged in elsewhere."
                 " What came until then stays here to read; /login takes the conversation back.",
                 failed=True,
             )

@@ -6,7 +6,7 @@ from typing import Any
 import urwid
 
 from p2pchat.tui.chat import render
-from p2pchat.tui.chat.model import Line
+from p2pchat.tui.chat.model import Line, Notice
 
 LEAST_TEXT_COLUMNS = 16
 """Where a text would have less beside its head, it goes on below it."""
@@ -195,6 +195,9 @@ class Messages(urwid.ListBox[int]):
 
 def _row(item: Any, wanted_copies: int) -> Any:
     """An item's widget: the text of a message stands beside its time and author, not below."""
+    if isinstance(item, Notice):
+        sign = len(render.NOTICE)
+        return urwid.Text(render.body(item, wanted_copies), layout=Hanging(sign, sign))
     if not isinstance(item, Line):
         return urwid.Text(render.body(item, wanted_copies))
     head, columns = render.head(item)

@@ -214,6 +214,7 @@ class Model:
     people: Mapping[str, Person] = field(default_factory=dict)
     list_shown: bool = True
     mouse: bool = False  # the wheel and clicks are ours
+    help_key: str = "F1 help"  # how one gets help, for the status line
     bare: bool = False  # nothing but the messages
     wanted: int = 0  # copies that the ring keeps of a message, as far as we saw
     reply: Line | None = None  # what the next message answers

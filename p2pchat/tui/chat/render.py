@@ -39,6 +39,7 @@ REPLY = "↪"
 MAX_QUOTE_CHARACTERS = 45
 """Of the message that is answered: one row at 80 columns beside the list of chats."""
 
+NOTICE = "* "
 DRAFT = "✎"
 PRESENCES = {"online": "●", "offline": "○", "unknown": "?"}
 
@@ -80,7 +81,7 @@ def body(item: Item, wanted: int = 0) -> Markup:
     if isinstance(item, Mark):
         return (item.attribute, item.text)
     if isinstance(item, Notice):
-        return ("failed" if item.failed else "notice", f"* {harmless(item.text)}")
+        return ("failed" if item.failed else "notice", f"{NOTICE}{harmless(item.text)}")
     return [*quote(item), *links.markup(harmless(item.text), "text"), *state(item, wanted)]
 
 
@@ -177,7 +178,7 @@ def bar(model: Model) -> Markup:
     text, attribute = status(model.standing)
     waiting = f" │ {model.unread} unread" if model.unread else ""
     mouse = " │ mouse" if model.mouse else ""
-    return (attribute, f" {text}{waiting}{mouse} │ F1 help")
+    return (attribute, f" {text}{waiting}{mouse} │ {model.help_key}")
 
 
 def status(standing: Standing) -> tuple[str, str]:

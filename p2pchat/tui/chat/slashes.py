@@ -113,7 +113,7 @@ class Slashes:
             f"you: {answers.digits(person.get('own_digits'))}",
         )
         code = qr.lines("".join(person.get("own_digits") or ()))
-        self._screen.box(f"your digits, for {user}'s phone", [("qr", row) for row in code])
+        self._screen.box(f"your digits, for {user}'s phone (Escape: close)", [("qr", row) for row in code])
 
     async def _status(self, rest: str) -> None:
         person = (await self._ask(commands.Status, user=self._meant(rest)))["person"]

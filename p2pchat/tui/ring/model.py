@@ -236,7 +236,8 @@ class Model:
     def traced(self, found: Found) -> "Model":
         """With where somebody belongs; the owner is selected."""
         way = " → ".join(found.hops) or "known at once"
-        text = f"{found.target} is in slot {found.slot} at {found.owner}, {found.copies} copies; hops: {way}"
+        copies = "1 copy" if found.copies == 1 else f"{found.copies} copies"
+        text = f"{found.target} is in slot {found.slot} at {found.owner}, {copies}; hops: {way}"
         event = Change("trace", found.owner, text, self.shown.at, self.count)
         return replace(self, found=found, selected=found.owner, events=(*self.events, event)[-MAX_EVENTS:], back=0)
 
