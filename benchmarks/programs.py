@@ -29,13 +29,17 @@ PROGRAMS = (
     Program("history", ("--messages", "2000")),
     Program("screen", ("--messages", "2000")),
     Program("big_ring", ("--nodes", "60", "--lookups", "200")),
+    Program("upkeep", ("--nodes", "40", "--warm", "10", "--seconds", "10")),
+    Program("chat", ("--seconds", "0.5", "--rounds", "1"), processes=True),
     Program("records", ("--seconds", "0.5"), processes=True),
     Program("availability", ("--runs", "1", "--accounts", "10"), processes=True),
     Program("presence", ("--runs", "1"), processes=True),
+    Program("growth", ("--runs", "1", "--accounts", "20", "--writers", "5"), processes=True),
+    Program("handover", ("--messages", "50", "--kills", "1", "--kill-messages", "50"), processes=True),
     Program("forming", ("--runs", "1", "--nodes", "3"), processes=True),
     Program("spine", ("--runs", "1", "--settle", "1", "--rest", "1"), processes=True),
 )
-PARTS = ("installed", "programs", "within")
+PARTS = ("installed", "lxmf_direct", "people", "programs", "report", "within", "writers")
 """Modules that the benchmarks share."""
 
 

@@ -4,6 +4,7 @@ python -m benchmarks.upkeep [--nodes N] [--stays S] [--warm S] [--seconds S]
 """
 
 import argparse
+import json
 import time
 
 from p2pchat.simulation.papers import Papers
@@ -17,11 +18,19 @@ def main() -> None:
     parser.add_argument("--stays", type=float, default=3_600.0, help="seconds that a node stays on average (3600)")
     parser.add_argument("--warm", type=float, default=120.0, help="virtual seconds before counting (120)")
     parser.add_argument("--seconds", type=float, default=120.0, help="virtual seconds of counting (120)")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each command, and one for all")
     options = parser.parse_args()
     began = time.process_time()
     run = Turnover(Papers("upkeep"), 1, options.nodes, options.stays)
     payload, wire = run.measure(options.warm, options.seconds)
     traffic, share = run.traffic, 1 / options.seconds / options.nodes
+    if options.json:
+        for command in wire:
+            row = {"payload, B/s a node": payload.get(command, 0.0), "wire, B/s a node": wire[command]}
+            print(json.dumps({"command": command, **row}), flush=True)
+        print(json.dumps({"command": "in all", "payload, B/s a node": sum(payload.values()), "changes": run.changes}))
+        run.mesh.stop()
+        return
     print(f"{'bytes a second and node':<24} {'payload':>9} {'wire':>9} {'calls':>9} {'links':>9}")
     for command in sorted({**wire, **payload}, key=lambda each: -wire.get(each, 0.0)):
         calls = traffic.messages[command] * share

@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import benchmarks
+from benchmarks import report
 from benchmarks.__main__ import main
 from benchmarks.programs import PARTS, PROGRAMS, Failed, Program, Row, rows_of, run
 
@@ -56,6 +57,22 @@ class RunTests(SynchronousTestCase):
         self.assertEqual({row.benchmark for row in rows}, set(CHEAP))
         self.assertTrue(all(row.value > 0 for row in rows if row.figure == "per_second"))
         self.assertEqual(len({row.case for row in rows if row.benchmark == "link" and row.figure == "per_second"}), 6)
+
+    def test_report_has_a_table_and_a_picture_for_each_benchmark(self) -> None:
+        file, folder, shown = Path(self.mktemp()), Path(self.mktemp()), io.StringIO()
+        rows = [
+            Row("link", "p2pchat, w 1", "per_second", 3000.0),
+            Row("link", "stock AMP, w 1", "per_second", 2000.0),
+            Row("link", "p2pchat, w 1", "times stock", 1.5),
+            Row("history", "", "fill, s", 2.0),
+        ]
+        file.write_text("".join(f"{row.line()}\n" for row in rows))
+        with contextlib.redirect_stdout(shown):
+            report.main([str(file), "--plot", str(folder)])
+        self.assertIn("| p2pchat, w 1 | 3000 | 1.5 |", shown.getvalue().splitlines())
+        self.assertIn("| stock AMP, w 1 | 2000 |  |", shown.getvalue().splitlines())
+        for name in ("link", "history"):
+            self.assertEqual((folder / f"{name}.png").read_bytes()[:4], b"\x89PNG")
 
     def test_benchmark_that_fails_is_told_with_its_reason(self) -> None:
         error = self.assertRaises(Failed, run, Program("sealing", ()), ["--no-such-option"])

@@ -1,6 +1,6 @@
 """Answers commands of one channel."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.protocols import amp
 
@@ -14,11 +14,13 @@ class ChannelLocator(amp.CommandLocator):
     """What the other end of a channel may ask.
 
     Args:
-        take: keeps a message; durable on return.
+        take: keeps a message; durable when it answers.
         close: hangs up, with the reason.
     """
 
-    def __init__(self, channel: Channel, take: Callable[[Incoming], int], close: Callable[[str], None]) -> None:
+    def __init__(
+        self, channel: Channel, take: Callable[[Incoming], Awaitable[int]], close: Callable[[str], None]
+    ) -> None:
         self._channel, self._take, self._close = channel, take, close
 
     @commands.AskChannelKey.responder
@@ -26,11 +28,11 @@ class ChannelLocator(amp.CommandLocator):
         return {"key": self._channel.key()}
 
     @commands.Deliver.responder
-    def deliver(self, message: bytes, header: bytes | None = None) -> dict[str, object]:
+    async def deliver(self, message: bytes, header: bytes | None = None) -> dict[str, object]:
         try:
             incoming = self._channel.open(header, message)
         except CannotOpen:
             if self._channel.failures >= MAX_FAILURES:
                 self._close("Too many of its messages do not open.")
             raise
-        return {"epoch": self._take(incoming)}
+        return {"epoch": await self._take(incoming)}

@@ -8,7 +8,7 @@ from p2pchat.chat.storage import Database
 
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 60.0
-BATCH = 32
+BATCH = 64
 """Messages of one contact under way at once."""
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -26,6 +27,7 @@ from p2pchat.chat.message import (
 from p2pchat.chat.receiving import Incoming, Listeners, Receiving
 from p2pchat.chat.sending import DeliverDirectly, Post, Sending
 from p2pchat.chat.stores import Stores
+from p2pchat.chat.together import Together
 from p2pchat.errors import TimedOut, UserError
 
 OFFER_AGAIN_MS = 7 * 24 * 3600 * 1000
@@ -38,7 +40,18 @@ MAX_ASKED = 10_000
 """Ids of missing texts that are remembered, so that each is asked for once while the agent runs."""
 READ_RECEIPTS = "read_receipts"
 CAPABILITY = "capability"
+MAX_TOGETHER = 256
+"""Texts that are written in one transaction."""
 CANCELLED = "You have cancelled it; /retry sends it after all."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text that is to be sent."""
+
+    contact: str
+    text: str = field(repr=False)
+    reply_to: bytes = b""
 
 
 class Audience(Protocol):
@@ -91,18 +104,25 @@ class ChatService(Service):
             audience.called,
             audience.handed_over,
         )
+        self._together = Together(clock, self._send_all, MAX_TOGETHER)
         self._receiving = Receiving(me, epoch, stores, self._queue, clock, now_ms, listeners)
 
     def startService(self) -> None:
         super().startService()
+        self._together.start()
         self.sending.start()
 
     def stopService(self) -> None:
         super().stopService()
+        self._together.stop()
         self.sending.stop()
         self._receiving.stop()
 
     # -- what we write
+
+    async def send_soon(self, contact: str, text: str, reply_to: bytes = b"") -> Line:
+        """As `send`, with all that is sent in this turn of the reactor in one transaction."""
+        return await self._together.add(Draft(contact, text, reply_to))
 
     def send(self, contact: str, text: str, reply_to: bytes = b"") -> Line:
         """Put a text into the outbox; it is on disk when this returns, as `queued`.
@@ -112,6 +132,28 @@ class ChatService(Service):
         Raises:
             UserError: it is too long or empty, the contact is blocked, or it answers something that is not here.
         """
+        (sent,) = self._send_all([Draft(contact, text, reply_to)])
+        if isinstance(sent, Exception):
+            raise sent
+        return sent
+
+    def _send_all(self, drafts: list[Draft]) -> list[Line | Exception]:
+        """Keep all in one transaction, then tell and begin to send; the line of each, or why it is refused."""
+        kept: list[Line | Exception] = []
+        with self.stores.database.transaction():
+            for each in drafts:
+                try:
+                    kept.append(self._keep(each.contact, each.text, each.reply_to))
+                except UserError as error:
+                    kept.append(error)
+        lines = [each for each in kept if isinstance(each, Line)]
+        for line in lines:
+            self._audience.message_written(line)
+        for contact in dict.fromkeys(line.chat for line in lines):
+            self.sending.wake(contact)
+        return kept
+
+    def _keep(self, contact: str, text: str, reply_to: bytes) -> Line:
         try:
             body = text.encode()
         except UnicodeEncodeError:
@@ -126,18 +168,15 @@ class ChatService(Service):
         if reply_to and (answered is None or answered.chat != contact):
             raise UserError(f"The message that you answer is not in the chat with {contact}.")
         identifier, now = self._chance(ID_BYTES), self._now_ms()
-        with self.stores.database.transaction():
-            self.befriend(contact)
-            seq, prev = self.stores.contacts.next_text(contact, self.epoch, identifier)
-            line = self.stores.archive.add(
-                Line(contact, self.me, identifier, seq, prev, text, now, None, "queued", reply_to=reply_to), now
-            )
-            self._queue_text(contact, frame(identifier, seq, prev, Type.TEXT, now, body), identifier, reply_to)
-            self.stores.traces.add(identifier, now, "queued")
+        self.befriend(contact)
+        seq, prev = self.stores.contacts.next_text(contact, self.epoch, identifier)
+        line = self.stores.archive.add(
+            Line(contact, self.me, identifier, seq, prev, text, now, None, "queued", reply_to=reply_to), now
+        )
+        self._queue_text(contact, frame(identifier, seq, prev, Type.TEXT, now, body), identifier, reply_to)
+        self.stores.traces.add(identifier, now, "queued")
         if line is None:
             raise UserError("The message could not be kept; send it again.")
-        self._audience.message_written(line)
-        self.sending.wake(contact)
         return line
 
     def _queue_text(self, contact: str, encoded: bytes, identifier: bytes, reply_to: bytes) -> None:

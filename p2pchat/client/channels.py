@@ -19,6 +19,7 @@ from p2pchat.chat.outbox import Waiting
 from p2pchat.chat.receiving import Incoming
 from p2pchat.chat.service import ChatService
 from p2pchat.chat.stores import Stores
+from p2pchat.chat.together import Together
 from p2pchat.client.directory import Directory
 from p2pchat.client.door import Door
 from p2pchat.client.keyring import Keyring
@@ -35,6 +36,8 @@ ACKNOWLEDGED_SECONDS = 2.0
 """What is not acknowledged by then goes by mail as well."""
 REFUSED_SECONDS = 60.0
 """How long a contact is not dialled after it could not be reached."""
+MAX_TOGETHER = 256
+"""Messages that are taken in one transaction."""
 IDLE_SECONDS = 600.0
 LOOK_SECONDS = 60.0
 DIAL_FRESH_MS = 30_000
@@ -79,16 +82,19 @@ class Channels(Service):
         self._connected: dict[str, Connected] = {}
         self._dialling: dict[str, Deferred[Connected | None]] = {}
         self._refused: dict[str, float] = {}
+        self._together = Together(around.clock, self._take_all, MAX_TOGETHER)
         self._idle = LoopingCall(self._close_idle)
         self._idle.clock = around.clock
 
     def startService(self) -> None:
         super().startService()
+        self._together.start()
         self._door.behind = channel_port(self._tls, self._around.clock, self._meet, self._accepted)
         self._idle.start(LOOK_SECONDS, now=False)
 
     def stopService(self) -> None:
         super().stopService()
+        self._together.stop()
         self._door.close()
         if self._idle.running:
             self._idle.stop()
@@ -303,13 +309,16 @@ class Channels(Service):
         link.when_lost(lost)
         return connected, ChannelLocator(channel, lambda message: self._take(connected, message), link.abort)
 
-    def _take(self, connected: Connected, message: Incoming) -> int:
-        """Keep a message that came directly; our epoch is the receipt."""
+    async def _take(self, connected: Connected, message: Incoming) -> int:
+        """Keep a message that came directly, with all that came with it; our epoch is the receipt."""
         connected.used_at = self._around.clock.seconds()
         if not self.running:
             raise TryElsewhere("This agent is stopping.")
-        self._chat().take([message], receipts=False)
-        return self._keyring.keys.record.epoch
+        return await self._together.add(message)
+
+    def _take_all(self, messages: list[Incoming]) -> list[int | Exception]:
+        self._chat().take(messages, receipts=False)
+        return [self._keyring.keys.record.epoch] * len(messages)
 
     def is_connected(self, contact: str) -> bool:
         """Whether a channel stands."""

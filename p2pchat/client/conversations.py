@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from p2pchat.chat.archive import MAX_LINES
@@ -63,16 +63,20 @@ class Conversations:
         """Into the outbox, in the order of the calls, also while the first one still waits for the ring."""
         lock = self._writing.setdefault(name, DeferredLock())
         try:
-            line = await lock.run(self._write_next, active, name, text, reply_to, timeout)
+            (written,) = await lock.run(self._write_next, active, name, text, reply_to, timeout)
         finally:
             if not lock.waiting and not lock.locked:
                 self._writing.pop(name, None)
+        line: Line = await written
         self._people.watch_later(name)
         return line
 
-    async def _write_next(self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float) -> Line:
+    async def _write_next(
+        self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float
+    ) -> "tuple[Deferred[Line]]":
+        """In a tuple, because the next one need not wait until this one is on disk: they go there together."""
         await self._look_up(name, timeout)
-        return active.chat.send(name, text, reply_to)
+        return (Deferred.fromCoroutine(active.chat.send_soon(name, text, reply_to)),)
 
     async def _look_up(self, name: str, timeout: float) -> None:
         """Whoever is written to for the first time must exist, as far as the ring can tell now."""
