@@ -1,6 +1,6 @@
 """A ring of many real services in one process: seconds to build it, to look up, and to live; memory.
 
-python -m benchmarks.big_ring [--nodes N] [--lookups N] [--table N] [--seconds S] [--json]
+python -m benchmarks.big_ring [--nodes N] [--lookups N] [--table N] [--seconds S] [--half] [--json]
 """
 
 import argparse
@@ -12,10 +12,13 @@ from random import Random
 from p2pchat.chord.table import MAX_NODES
 from p2pchat.simulation.mesh import Mesh
 from p2pchat.simulation.papers import Papers
-from p2pchat.simulation.turnover import Lookups
+from p2pchat.simulation.turnover import Lookups, half
 
 AT_ONCE = 100
 """Lookups that begin in one moment of virtual time."""
+
+MOST_IN_HALF = 500
+"""Lookups while half of the nodes are dead; five begin in a virtual second."""
 
 
 def main() -> None:
@@ -25,9 +28,14 @@ def main() -> None:
     parser.add_argument("--lookups", type=int, default=10_000, help="lookups (10000)")
     parser.add_argument("--table", type=int, default=MAX_NODES, help=f"nodes that a node table holds ({MAX_NODES})")
     parser.add_argument("--seconds", type=float, default=0.0, help="virtual seconds to live after that (0)")
+    parser.add_argument("--half", action="store_true", help="instead: half of the nodes die at once, lookups go on")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     began = time.process_time()
+    if options.half:
+        row = half(Papers("half"), 1, options.nodes, min(options.lookups, MOST_IN_HALF))
+        say("half died", began, options.json, **row)
+        return
     mesh = Mesh(Papers("big"), options.nodes, "big", most=options.table, coded=False)
     mesh.build(range(1, options.nodes + 1))
     say("built", began, options.json)

@@ -18,8 +18,8 @@ from p2pchat.chord.spreading import Spreading
 from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import LIVE, Hearsay, NodeTable
 from p2pchat.chord.table import unpack as unpack_entries
-from p2pchat.chord.watch import Spawn, Watch
-from p2pchat.chord.weighing import CLOSE, Weighing
+from p2pchat.chord.watch import CLOSE, Spawn, Watch
+from p2pchat.chord.weighing import Weighing
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, TryElsewhere
 from p2pchat.identifiers import BITS, CIRCLE, Identifier, distance, name, to_bytes

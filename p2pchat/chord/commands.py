@@ -32,9 +32,8 @@ POINT_BYTES = 8
 """The first bytes of a point, where that is near enough."""
 VIEW_BYTES = 8
 """Of the hash of a view."""
-MAX_MENDED = 60
-"""Node records in one answer to MendTables; it stops before MAX_MENDED_BYTES."""
-MAX_MENDED_BYTES = 48_000
+MAX_MENDED, MAX_MENDED_BYTES = 60, 60_000
+"""Node records in one answer to MendTables."""
 MAX_ENTRIES_BYTES = 1_000 * ENTRY_BYTES
 """Table entries in one value: 1,000 of 41 bytes (identifier, sequence, state)."""
 
@@ -147,7 +146,8 @@ class MendTables(amp.Command):
 
     `entries`: nodes that the callee does not take for live (packed as in SpreadNodes); it answers with its own entries
     of those that it knows otherwise.  `lacking`: hashes of nodes whose records the caller wants; they live, as the
-    callee believes.  As many come as fit.  `like` and `packed` are as in FetchRecords.
+    callee believes.  As many come as fit, each behind its length, all deflated together; `like` and `packed`
+    are as in FetchRecords.
     """
 
     arguments = [
@@ -158,7 +158,7 @@ class MendTables(amp.Command):
     ]
     response = [
         (b"entries", Blob(MAX_ENTRIES_BYTES)),
-        (b"records", Blobs(MAX_MENDED, MAX_RECORD_BYTES)),
+        (b"records", Blob(MAX_MENDED_BYTES)),
         (b"packed", Flag(optional=True)),
     ]
     errors = on_wire(*ERRORS)

@@ -16,7 +16,7 @@ from p2pchat.chord.table import NodeTable
 from p2pchat.chord.watch import Watch
 from p2pchat.identifiers import Identifier
 
-AHEAD_SECONDS, BEHIND_SECONDS = 1.3, 1.7
+AHEAD_SECONDS, BEHIND_SECONDS = 1.4, 1.75
 """After the last word of the first successor, and of the predecessor."""
 ROW = 4
 """So many in a row are looked after where the first one is suspected."""

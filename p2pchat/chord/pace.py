@@ -29,4 +29,4 @@ class Pace:
 
 
 SMALL = Pace(quiet=10.0, soon=0.05, spread=10, finger=5, self_lookup=20, due=1, due_at_once=4)
-BIG = Pace(quiet=20.0, soon=2.0, spread=60, finger=60, self_lookup=120, due=10, due_at_once=1)
+BIG = Pace(quiet=30.0, soon=2.0, spread=60, finger=60, self_lookup=120, due=10, due_at_once=1)

@@ -18,11 +18,11 @@ def pack(record: bytes, like: bytes) -> bytes:
     return deflating.compress(record) + deflating.flush()
 
 
-def unpack(packed: bytes, like: bytes) -> bytes:
-    """Back from `pack`; Misbehaved for what is no packed record, or too long."""
+def unpack(packed: bytes, like: bytes, most: int = MAX_NODE_RECORD_BYTES) -> bytes:
+    """Back from `pack`, `most` bytes; Misbehaved for what is no packed record, or too long."""
     inflating = zlib.decompressobj(RAW_BITS, zdict=like)
     try:
-        record = inflating.decompress(packed, MAX_NODE_RECORD_BYTES)
+        record = inflating.decompress(packed, most)
     except zlib.error:
         raise Misbehaved("A packed node record cannot be read.") from None
     if not inflating.eof or inflating.unused_data:

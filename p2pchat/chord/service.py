@@ -79,7 +79,7 @@ class ChordService(Service):
             founder: may start a ring of one at once (the first node of all); one with a loaded table may after a while.
             length: r, entries of the successor list.
         """
-        self.me, self.table = me.identifier, table
+        self.me, self.table, table.center = me.identifier, table, me.identifier
         self.on_change: list[Callable[[], None]] = []
         """Called after each change of who lives, or of our neighbours."""
         self.state = NodeState.JOINING
@@ -379,7 +379,7 @@ class ChordService(Service):
             self._spread_soon()
         if not self._ring.successors:
             self._spawn(self._greet_seeds())
-        if self._ticks % pace.finger == 0:
+        if self._ticks % pace.finger == 0 and (self.table.full or not self._weighing.is_big):
             self._spawn(self._lookups.fix_finger())
         if self._ticks % pace.self_lookup == 0:
             others = self._announcing.links() if self._weighing.is_big else self.table.live()

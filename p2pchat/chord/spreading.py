@@ -28,6 +28,8 @@ from p2pchat.chord.weighing import Weighing
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved, TryElsewhere
 from p2pchat.identifiers import Identifier, name
+from p2pchat.wire.arguments import joined, split
+from p2pchat.wire.boxes import LENGTH_BYTES
 from p2pchat.wire.connection import Call
 
 SPREAD_TO = 3
@@ -145,9 +147,12 @@ class Spreading:
                 like=None if known is None else known.sequence,
             )
             states.update((each.identifier, each.state) for each in unpack(answer["entries"]))
-            read = self.learn(self._read(answer, known), {})
-            states.update((node, NodeState.READY) for node in read)
-            lacking = lacking[len(answer["records"]) :] if answer["records"] else []
+            whole = answer["records"]
+            if answer["packed"] and known is not None:
+                whole = unpack_record(whole, known.encode(), MAX_MENDED_BYTES)
+            records = split(whole, MAX_MENDED)
+            states.update((node, NodeState.READY) for node in self.learn(records, {}))
+            lacking = lacking[len(records) :] if records else []
             if not (lacking or told):
                 break
         states.pop(self._me, None)
@@ -170,16 +175,15 @@ class Spreading:
         if heard:
             self._spawn(self._hear_mended(partner, heard))
         known = (each.identifier for each in heard if self._table.state(each.identifier) is NodeState.DEAD)
-        answer = (
-            self.fetched(self._table.sketch(salt, 1).nodes(lacking)[:MAX_MENDED], like) if lacking else {"records": []}
-        )
-        total, fitting = 0, list[bytes]()
-        for record in answer["records"]:
-            total += len(record)
-            if total > MAX_MENDED_BYTES:
-                break
-            fitting.append(record)
-        return {**answer, "records": fitting, "entries": b"".join(map(self._table.packed, known))}
+        named = self._table.sketch(salt, 1).nodes(lacking)[:MAX_MENDED] if lacking else []
+        records = [record.encode() for node in named if (record := self._table.heard(node)) is not None]
+        while sum(map(len, records)) + LENGTH_BYTES * len(records) > MAX_MENDED_BYTES:
+            records.pop()
+        whole, own = joined(records), self._table.heard(self._me)
+        answer: dict[str, Any] = {"entries": b"".join(map(self._table.packed, known)), "records": whole}
+        if own is not None and own.sequence == like:
+            answer.update(records=pack(whole, own.encode()), packed=True)
+        return answer
 
     async def _hear_mended(self, partner: Identifier, heard: list[Hearsay]) -> None:
         try:

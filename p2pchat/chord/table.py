@@ -21,6 +21,8 @@ FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 10.0
 FORGET_SECONDS = 7 * 24 * 3600.0
 """A node that has been dead for so long is forgotten."""
+KEPT_NODES = 32
+"""Before us and behind us, in a full table."""
 ENTRY_BYTES = 41
 LIVE = frozenset({NodeState.READY, NodeState.SUSPECTED})
 _CODES = {NodeState.JOINING: b"j", NodeState.READY: b"r", NodeState.LEAVING: b"l", NodeState.SUSPECTED: b"r"}
@@ -63,6 +65,8 @@ class NodeTable:
         self._verify, self._most = verify, most
         self._entries: dict[Identifier, _Entry] = {}  # in the order of their changes
         self._changes = 0
+        self.center: Identifier | None = None
+        """Our own node: a full table forgets nodes far from it, so that lookups can pass through any others."""
         self._live: list[Identifier] = []  # replaced at each change, never changed
         self._dead = 0
 
@@ -89,8 +93,11 @@ class NodeTable:
         """
         known = self._entries.get(record.identifier)
         if known is None:
-            if len(self._entries) >= self._most and not self._drop_oldest_dead():
-                return False
+            if len(self._entries) >= self._most:
+                if not proven:
+                    self._verify(record)  # nobody shall flush the table with nodes that do not exist
+                if not self._make_room():
+                    return False
             self._entries[record.identifier] = _Entry(record, proven, state, 0, now, now)
             self._count(record.identifier, None, state)
             self._changed(record.identifier)
@@ -130,11 +137,18 @@ class NodeTable:
         if entry is not None:
             self._count(identifier, entry.state, None)
 
-    def _drop_oldest_dead(self) -> bool:
-        dead = [(entry.since, each) for each, entry in self._entries.items() if entry.state is NodeState.DEAD]
-        if dead:
-            self.forget(min(dead)[1])
-        return bool(dead)
+    def _make_room(self) -> bool:
+        """Forget the node that has been dead for longest, or one far away that we have known for longest."""
+        entries = self._entries.items() if self._dead else []
+        dead = [(entry.since, each) for each, entry in entries if entry.state is NodeState.DEAD]
+        far = (each for each in self._entries if self.center is not None and not self._is_kept(self.center, each))
+        forgotten = min(dead)[1] if dead else next(far, None)
+        if forgotten is not None:
+            self.forget(forgotten)
+        return forgotten is not None
+
+    def _is_kept(self, center: Identifier, node: Identifier) -> bool:
+        return node == center or abs(self.position(center, node)) <= KEPT_NODES
 
     def forget_dead(self, now: float) -> None:
         """Drop the nodes that have been dead for too long."""

@@ -137,6 +137,12 @@ class Upkeep:
         self._told = node, view
         return view
 
+    async def _known(self, partner: Identifier, named: list[Identifier]) -> list[Identifier]:
+        """These nodes as far as we have records of them; what lacks is fetched from who named them."""
+        for _ in range(2):  # a full table may forget some while we fetch others
+            await self._spreading.fetch(partner, [each for each in named if each not in self._table])
+        return [each for each in named if each in self._table]
+
     async def _check(self, node: Identifier) -> Event:
         return Alive(node) if await self._watch.probe(node) in LIVE else Failed(node)
 
@@ -181,8 +187,7 @@ class Upkeep:
         if answer["nodes"] is None:
             nodes = self._spreading.learn(answer["records"], {})
         else:
-            await self._spreading.fetch(node, [each for each in answer["nodes"] if each not in self._table])
-            nodes = [each for each in answer["nodes"] if each in self._table]
+            nodes = await self._known(node, answer["nodes"])
         for each in nodes:
             self._named(each)
         if answer["owned"] and not nodes:

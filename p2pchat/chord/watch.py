@@ -29,6 +29,8 @@ WATCHED_SUCCESSORS = 8
 """Successors that are asked in each tick by a node of a small ring; of those behind them one in each tick."""
 CLOSE_NODES = 32
 """In bigger rings only the first successor is asked in each tick, and one of the others in each FAR_TICKS."""
+CLOSE = 8
+"""In a big ring a node finds out itself how so many nodes before it and behind it are; of others it hears."""
 MANY_NODES = 64
 FAR_TICKS = 3
 BIG_FAR_TICKS = 10
@@ -147,7 +149,8 @@ class Watch:
         live = self._table.first_live(Identifier((self._me + 1) % CIRCLE), length)
         if big:
             turn, waits = divmod(ticks, BIG_FAR_TICKS)
-            return [] if waits or len(live) < 2 else [live[1 + turn % (len(live) - 1)]]
+            close = live[1:CLOSE]
+            return [] if waits or not close else [close[turn % len(close)]]
         small = len(self._table.live()) <= CLOSE_NODES
         near, far = live[: WATCHED_SUCCESSORS if small else 1], live[WATCHED_SUCCESSORS if small else 1 :]
         if far and (small or ticks % FAR_TICKS == 0):

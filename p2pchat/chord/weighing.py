@@ -13,15 +13,14 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.chord.status import NodeState
 from p2pchat.chord.table import LIVE, NodeTable
+from p2pchat.chord.watch import CLOSE
 from p2pchat.identifiers import Identifier
 
 WHOLE_NODES = 64
 """Rings of up to so many nodes compare tables with random nodes at each change; in bigger ones changes are announced,
 and a node compares with its successor only."""
-CLOSE = 16
-"""In a big ring a node finds out itself how so many nodes before it and behind it are; of others it believes what it
-hears, and SPOT_CHECKS of all nodes see whether that is so."""
-SPOT_CHECKS = 8
+SPOT_CHECKS = 5
+"""So many nodes, wherever they are, see whether what they heard of one far away is so."""
 FEW = 4
 """News of so many nodes is news, and of more of them a table."""
 

@@ -126,8 +126,7 @@ class Link(amp.AMP):
         self._serving = Serving(self, clock, limits, self._answers, self._writer.write, tally)
         self._tally = tally
         self._silence = Silence(limits)
-        self.used_at = clock.seconds()  # when a call last began, in either direction
-        self.rests = False  # whether it is seldom asked if it is there while nothing is under way (Links decides)
+        self.used_at, self.rests = clock.seconds(), False  # when a call last began; whether Links lets it rest
         self._open = self._ending = False
         self._timer: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None

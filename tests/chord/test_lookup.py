@@ -63,6 +63,20 @@ class LookupTests(SynchronousTestCase):
             missed += sum(hop.milliseconds is None for hop in found.hops)
         self.assertGreater(missed, 0)
 
+    def test_it_goes_on_behind_owners_that_are_doubted(self) -> None:
+        for _ in range(50):
+            at = self.random.randrange(len(self.nodes))
+            row = {self.nodes[(at + i) % len(self.nodes)] for i in range(5)}
+            point, start = self.nodes[at], self.nodes[at - 60]
+            lookup = Deferred.fromCoroutine(walk(point, [start], self.ask, self.clock, doubted=row.__contains__))
+            owners = self.successResultOf(lookup).owners
+            self.assertEqual(next(each for each in owners if each not in row), self.nodes[(at + 5) % len(self.nodes)])
+
+    def test_if_all_are_doubted_the_first_stand(self) -> None:
+        point = self.nodes[20]
+        lookup = Deferred.fromCoroutine(walk(point, [self.nodes[9]], self.ask, self.clock, doubted=lambda _: True))
+        self.assertEqual(self.successResultOf(lookup).owners[0], point)
+
     def test_when_nobody_answers_it_fails(self) -> None:
         self.dead = set(self.nodes)
         lookup = Deferred.fromCoroutine(walk(Identifier(5), self.nodes[:3], self.ask, self.clock))

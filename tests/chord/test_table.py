@@ -5,7 +5,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chord.status import NodeState
-from p2pchat.chord.table import FORGET_SECONDS, MAX_PAUSE_SECONDS, Hearsay, NodeTable, unpack
+from p2pchat.chord.table import FORGET_SECONDS, KEPT_NODES, MAX_PAUSE_SECONDS, Hearsay, NodeTable, unpack
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Address, Identifier
@@ -91,6 +91,24 @@ class TableTests(SynchronousTestCase):
         self.assertTrue(table.learn(THREE, 2.0, NodeState.READY))
         self.assertNotIn(ONE.identifier, table)
         self.assertFalse(table.learn(FOUR, 3.0))
+
+    def test_a_full_table_forgets_those_far_away(self) -> None:
+        """Lookups pass through nodes that had no room, and the neighbours stay."""
+        papers, most = Papers("full table"), 2 * KEPT_NODES + 20
+        records = sorted((papers.record(number) for number in range(1, 301)), key=lambda each: each.identifier)
+        table, me = NodeTable(papers.verify, most), 150
+        table.center = records[me].identifier
+        order = [*records[me - KEPT_NODES // 2 : me + KEPT_NODES // 2], *records[:100], *records[200:]]
+        for record in order:
+            self.assertTrue(table.learn(record, 0.0, NodeState.READY, proven=True))
+            self.assertIn(record.identifier, table)
+            self.assertLessEqual(len(table), most)
+        for record in records[me - KEPT_NODES // 2 : me + KEPT_NODES // 2]:
+            self.assertIn(record.identifier, table)
+        self.assertTrue(table.full)
+        false = replace(papers.record(301), sequence=7)
+        self.assertRaises(Misbehaved, table.learn, false, 0.0)
+        self.assertEqual(table.live(), sorted(table.states()))
 
     def test_changes_are_paged_oldest_first(self) -> None:
         for record in (ONE, TWO, THREE):

@@ -1,16 +1,18 @@
 """Real services whose nodes come and go: lookups end, bytes are counted, one seed gives one result."""
 
 from argparse import Namespace
+from random import Random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chord.commands import Ping
 from p2pchat.simulation import turnover
+from p2pchat.simulation.mesh import Mesh
 from p2pchat.simulation.network import box_bytes
 from p2pchat.simulation.papers import Papers
 from p2pchat.simulation.traffic import ANSWER_BYTES, ASK_BYTES
-from p2pchat.simulation.turnover import Turnover, half
+from p2pchat.simulation.turnover import Lookups, Turnover, half
 
 PAPERS = Papers("turnover")
 
@@ -28,6 +30,27 @@ class TurnoverTests(SynchronousTestCase):
         row = half(PAPERS, 1, 16, 20)
         self.assertEqual(row["failed"], 0)
         self.assertLess(row["seconds"], 30.0)
+
+    def test_lookups_pass_where_node_tables_hold_few(self) -> None:
+        mesh = Mesh(PAPERS, 200, "few", most=80, coded=False)
+        self.addCleanup(mesh.stop)
+        mesh.build(range(1, 201))
+        looks = Lookups(mesh, Random("few"))
+        for _ in range(60):
+            looks.begin()
+        self.assertTrue(mesh.clock.run_while(lambda: looks.ended < looks.begun, 30.0))
+        self.assertEqual((looks.failed, mesh.network.failures), (0, []))
+        self.assertLess(sum(looks.hops) / 60, 3.0)
+        self.assertTrue(all(len(node.service.table) <= 80 for node in mesh.nodes.values()))
+
+    def test_upkeep_of_a_big_ring_is_counted_and_small(self) -> None:
+        """The real figure is that of `benchmarks.upkeep`; here changes are ten times as frequent for each node."""
+        run = Turnover(PAPERS, 3, 100, 1_800.0)
+        payload, wire = run.measure(20.0, 40.0)
+        run.mesh.stop()
+        self.assertLess(sum(payload.values()), 300.0)
+        self.assertGreater(sum(wire.values()), sum(payload.values()))
+        self.assertLess(payload["AnnounceNode"], 60.0)
 
     def test_rows_are_those_of_both(self) -> None:
         rows = self.rows()
