@@ -101,6 +101,8 @@ class SessionTests(SynchronousTestCase):
         self.assertFalse(replaced_by(mine, mine))
         carols = SessionRecord.create(identity("carol"), session_key(5), NODE, b"", 1, self.second, True)
         self.assertFalse(replaced_by(mine, carols))
+        namesake = SessionRecord.create(heir(), session_key(5), NODE, b"", 1, self.second, True)
+        self.assertFalse(replaced_by(mine, namesake), "my name with keys that are not mine")
 
 
 class AddressTests(SynchronousTestCase):
