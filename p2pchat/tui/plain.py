@@ -14,6 +14,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import AgentLink, Connect
+from p2pchat.tui.chat import answers
 from p2pchat.tui.chat.commands import COMMANDS, Slash, parse, text_of
 from p2pchat.tui.text import harmless, one_line
 
@@ -121,7 +122,7 @@ class Plain:
             self._left(None)
         elif name in _PEOPLE:
             person = (await self.link.ask(_PEOPLE[name], user=rest or self._open))["person"]
-            self._say(", ".join(f"{key} {value}" for key, value in person.items() if value not in (None, "")))
+            self._say(harmless(". ".join(answers.person(person))))
         elif name == "retry":
             await self.link.ask(commands.Retry, **({"id": rest} if rest not in ("", "all") else {}))
             self._say("It is tried now.")
@@ -130,9 +131,9 @@ class Plain:
             self._say("It will not be sent.")
         elif name == "why":
             for step in (await self.link.ask(commands.Why, id=self._meant(rest)))["steps"]:
-                self._say(harmless(", ".join(f"{key} {value}" for key, value in step.items() if value)))
+                self._say(harmless(answers.step(step)))
         elif name == "session":
-            self._say(str((await self.link.ask(commands.Session))["session"].get("state")))
+            self._say(harmless(". ".join(answers.session((await self.link.ask(commands.Session))["session"]))))
         else:
             self._help(found, rest)
 

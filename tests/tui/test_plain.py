@@ -58,7 +58,13 @@ class PlainTests(SynchronousTestCase):
         asked = [(command, given) for command, given in self.agent.asked if given.get("id") == "a7"]
         self.assertEqual([command for command, _ in asked], [commands.Cancel, commands.Why])
         self.assertIn((commands.Retry, {}), self.agent.asked)
-        self.assertIn("copies 5", self.said[-1])
+        self.assertTrue(self.said[-1].endswith("add 5 of 5"), self.said[-1])
+
+    def test_people_and_the_session_are_told_in_words(self) -> None:
+        self.plain.typed("/status carol")
+        self.assertTrue(self.said[-1].startswith("carol: ● online, not verified"), self.said[-1])
+        self.plain.typed("/session")
+        self.assertEqual(self.said[-1], "me: active")
 
     def test_the_help_has_what_works_by_lines_alone(self) -> None:
         self.plain.typed("/theme light")
