@@ -44,6 +44,7 @@ FURTHER = ("nodes", "rates", "lookups", "plot")
 EXPERIMENTS = (
     Experiment("names", "names", "names under faults, checked for linearizability", 8_000, ("violations", "lost")),
     Experiment("mail", "mail", "mailboxes under faults, checked for lost mail", 8_000, ("violations", "lost")),
+    Experiment("chat", "chat", "whole agents and nodes under faults: every message once", 25, ("violations", "lost")),
     Experiment(
         "sessions", "logins", "logins and mail keys under faults, checked as both", 4_000, ("violations", "lost")
     ),

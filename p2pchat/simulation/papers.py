@@ -4,6 +4,7 @@ from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from p2pchat.crypto.admission import Admission, FounderMark, RingDescription
 from p2pchat.crypto.certificates import Certificate, Role, draw_serial, issue, ring_id
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.crypto.primitives import spki
@@ -19,7 +20,8 @@ class Papers:
 
     def __init__(self, seed: object) -> None:
         self._chance = Random(f"papers {seed}")
-        root_key, self._admitter_key = self._key(), self._key()
+        root_key = self._root_key = self._key()
+        self._admitter_key = self._key()
         ring = ring_id(spki(root_key.public_key()))
         self.root = issue(root_key, None, root_key.public_key(), Role.ROOT, ring, self._serial(), MADE_AT)
         subject = self._admitter_key.public_key()
@@ -35,15 +37,25 @@ class Papers:
 
     def record(self, number: int, sequence: int = 1, place: int | None = None) -> NodeRecord:
         """The record of node `number` at the address of `place` (its own number by default)."""
+        key, certificate = self._admit(number)
+        ring_address = address(number if place is None else place)
+        clients = Address(ring_address.host, CLIENTS_PORT)
+        return NodeRecord.create(key, certificate, self.admitter, sequence, ring_address, clients)
+
+    def admission(self, number: int, replicas: int, slots: int) -> Admission:
+        """What node `number` holds of a ring that node 1 founds."""
+        key, certificate = self._admit(number)
+        founder = FounderMark.create(self._admitter_key, self.admitter, self._admit(1)[1].identifier)
+        description = RingDescription.create(self._root_key, self.root.ring, "simulated", replicas, slots)
+        return Admission(key, certificate, self.admitter, self.root, description, founder)
+
+    def _admit(self, number: int) -> tuple[Ed25519PrivateKey, Certificate]:
         while len(self._admitted) < number:
             key = self._key()
             subject, ring = key.public_key(), self.root.ring
             certificate = issue(self._admitter_key, self.admitter, subject, Role.NODE, ring, self._serial(), MADE_AT)
             self._admitted.append((key, certificate))
-        key, certificate = self._admitted[number - 1]
-        ring_address = address(number if place is None else place)
-        clients = Address(ring_address.host, CLIENTS_PORT)
-        return NodeRecord.create(key, certificate, self.admitter, sequence, ring_address, clients)
+        return self._admitted[number - 1]
 
     def verify(self, record: NodeRecord) -> None:
         """As a node of this ring checks a record."""
