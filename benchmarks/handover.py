@@ -20,6 +20,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
 
 from benchmarks.installed import compile_modules
+from benchmarks.spine import TICKS, ticks
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import World
 from p2pchat.client import commands
@@ -128,6 +129,13 @@ class Move:
             after, more = page["after"], page["more"]
         return found
 
+    def processor(self) -> dict[str, float]:
+        """Seconds of processor time so far."""
+        groups = {"the old home": ["home1"], "the new home": ["home2"]}
+        used = {name: sum(ticks(self.world.agents[each]) for each in homes) for name, homes in groups.items()}
+        used |= {"all nodes": sum(ticks(each) for each in self.world.nodes)}
+        return {name: spent / TICKS for name, spent in used.items()}
+
     async def timed(self, count: int) -> dict[str, Any]:
         """Seconds for everything that one waits for."""
         clock, rows = self.world.reactor, conversation(count, random.Random(0))
@@ -143,6 +151,7 @@ class Move:
         await self.ask(bob, commands.Send, to="alice", text="to the new home", wait="delivered")
         received = clock.seconds()
         delays = [sent - logged_in, received - sent]
+        before = self.processor()
         while (row := (await self.state(new)))["handover"]["state"] != "done":
             if clock.seconds() - began > CALL_SECONDS * 10:
                 raise P2PChatError(f"The hand-over does not end: {row}")
@@ -150,7 +159,7 @@ class Move:
             await self.ask(new, commands.Send, to="bob", text="meanwhile", wait="delivered")
             delays.append(clock.seconds() - asked)
             await deferLater(clock, LOOK_SECONDS)
-        moved = clock.seconds() - logged_in
+        moved, after = clock.seconds() - logged_in, self.processor()
         wanted = {each["id"] for each in rows}
         found = [each for each in await self.ids(new) if each in wanted]
         for home in ("home1", "home2", "bob"):
@@ -161,6 +170,7 @@ class Move:
             "the new home has sent, s after the login": sent - logged_in,
             "and received, s after the login": received - logged_in,
             "the move is over, s after the login": moved,
+            **{f"processor of {name} for it, s": after[name] - before[name] for name in after},
             "meanwhile a message was delivered, s, median": statistics.median(delays),
             "the longest, s": max(delays),
             "lost": len(wanted) - len(set(found)),

@@ -28,9 +28,9 @@ from p2pchat.client.surroundings import Surroundings
 from p2pchat.errors import P2PChatError
 from p2pchat.mailbox.commands import ACKNOWLEDGED, UNKNOWN, UNOPENABLE, AskState
 
-PAGES_UNDER_WAY = 8
-"""Pages that the next home has not confirmed; half a mebibyte of its mailbox."""
-LOOK_SECONDS = 0.25
+PAGES_UNDER_WAY = 16
+"""Pages that the next home has not confirmed; a mebibyte of its mailbox at most."""
+LOOK_SECONDS = 0.1
 """Until the mailbox is asked what became of pages, while something moves."""
 MAX_LOOK_SECONDS = 30.0
 """The same while nothing does: the next home is away."""
