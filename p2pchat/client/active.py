@@ -74,7 +74,7 @@ class ActiveSession(MultiService):
         self.mail = Mail(
             gateway, directory, lambda: keyring.keys, self.own.signed, lambda: gateway.node, self._take, around.clock
         )
-        self.channels = Channels(around, keyring, directory, stores, door, lambda: self.chat, online)
+        self.channels = Channels(around, keyring, directory, stores, door, lambda: self.chat, online, gateway.bulletins)
         self.chat = self._chat_of(around, keyring, audience)
         self.rotation = Rotation(
             gateway,

@@ -28,6 +28,7 @@ from p2pchat.crypto.certificates import session_certificate
 from p2pchat.crypto.session import SessionRecord, open_addresses
 from p2pchat.crypto.succession import leads_from
 from p2pchat.errors import CannotOpen, Misbehaved, P2PChatError, SessionReplaced, StaleKey, TryElsewhere
+from p2pchat.wire.bulletins import BulletinLocator, Bulletins, Kind
 from p2pchat.wire.channel import EXPORTER_LABEL, ChannelGreeting, channel_port, dial_channel
 from p2pchat.wire.connection import Link, Peer, call
 from p2pchat.wire.tls import channel_tls
@@ -74,8 +75,10 @@ class Channels(Service):
         door: Door,
         chat: Callable[[], ChatService],
         online: Callable[[str], bool],
+        bulletins: Bulletins,
     ) -> None:
         self._around, self._keyring, self._directory, self._stores = around, keyring, directory, stores
+        self._bulletins = bulletins
         self._door, self._chat, self._online = door, chat, online
         keys = keyring.keys
         self._tls = channel_tls(keys.session_key, session_certificate(keys.session_key, around.now(), around.chance))
@@ -218,7 +221,7 @@ class Channels(Service):
             theirs = self._proven(heard, peer.spki, self._stores.contacts.get(contact))
             connected, locator = self._connect(peer, theirs, mine)
             made.append(connected)
-            return [locator]
+            return [locator, self._news(peer, heard)]
 
         keys = self._keyring.keys
         mine = keys.record
@@ -269,7 +272,12 @@ class Channels(Service):
         theirs = self._proven(greeting, peer.spki, self._stores.contacts.get(greeting.user))
         _, locator = self._connect(peer, theirs, self._keyring.keys.record)
         self._chat().sending.wake(greeting.user)
-        return [locator]
+        return [locator, self._news(peer, greeting)]
+
+    def _news(self, peer: Peer, greeting: ChannelGreeting) -> BulletinLocator:
+        """Whoever of the two knows fewer evictions asks the other, once the HELLO is over."""
+        self._around.clock.callLater(0, self._bulletins.told, peer.link, 0, greeting.evictions)
+        return BulletinLocator(self._bulletins, peer.link)
 
     def _proven(self, greeting: ChannelGreeting, spki: bytes, known: Contact | None) -> SessionRecord:
         """The session record in a HELLO, measured on our pin, on TLS, and on what we have seen."""
@@ -286,9 +294,8 @@ class Channels(Service):
         return record
 
     def _greeting(self, user: str, mine: SessionRecord) -> ChannelGreeting:
-        return ChannelGreeting(
-            mine.identity.ring, mine.user, user, mine.fingerprint, mine.epoch, mine.sequence, mine.encode()
-        )
+        said = (mine.identity.ring, mine.user, user, mine.fingerprint, mine.epoch, mine.sequence, mine.encode())
+        return ChannelGreeting(*said, evictions=self._bulletins.number(Kind.EVICTIONS))
 
     # -- connected
 

@@ -94,17 +94,17 @@ class Gateway(Service):
         self._clock, self._chance, self._reach, self._pin = clock, chance, reach, pin
         self._servers, self._find, self._changed = list(servers), find, changed
         self._evictions = EvictionList(lambda: pin.root, now, pin.keep_evictions)
-        self._bulletins = Bulletins(clock, self._evictions)
-        self._bulletins.on_news.append(self._leave_evicted)
+        self.bulletins = Bulletins(clock, self._evictions)
+        self.bulletins.on_news.append(self._leave_evicted)
         self._standing = Standing(
             clock,
             now,
             visitor_tls(),
             pin.ring,
             lambda: Greeting(evictions=self._evictions.number),
-            lambda peer: [*locators(peer), BulletinLocator(self._bulletins, peer.link)],
+            lambda peer: [*locators(peer), BulletinLocator(self.bulletins, peer.link)],
             self._evictions.evicts,
-            self._bulletins.heard,
+            self.bulletins.heard,
         )
         self.peer: Peer | None = None
         self._waiting: list[Deferred[Link]] = []

@@ -35,13 +35,15 @@ _SAID = [
     (b"session", Blob(MAX_SESSION_BYTES, optional=True)),
     (b"version", Natural(MAX_VERSION, optional=True)),
     (b"least", Natural(MAX_VERSION, optional=True)),
+    (b"evictions", Natural(optional=True)),
 ]
 
 
 class ChannelHello(amp.Command):
     """I am `user` with this session, and I want to speak with `expected`; the callee answers as itself.
 
-    `session` is the speaker's own session record, so that one can believe it while the ring has no quorum.  `version`
+    `session` is the speaker's own session record, so that one can believe it while the ring has no quorum.  `evictions`
+    is the number of the newest list of evictions that it knows: the other end asks for a higher one.  `version`
     and `least` are those of the protocol that it speaks, as in a node's HELLO; 1 where they are absent.
     """
 
@@ -62,6 +64,7 @@ class ChannelGreeting:
     sequence: int
     session: bytes | None = None
     versions: Versions = field(default_factory=lambda: SPOKEN)
+    evictions: int = 0
 
 
 Meet: TypeAlias = Callable[[ChannelGreeting, bytes], Awaitable[ChannelGreeting]]
@@ -154,6 +157,8 @@ def _said(greeting: ChannelGreeting) -> dict[str, Any]:
     return {**said, "version": greeting.versions.highest, "least": greeting.versions.least}
 
 
-def _heard(version: int | None = None, least: int | None = None, **said: Any) -> ChannelGreeting:
+def _heard(
+    version: int | None = None, least: int | None = None, evictions: int | None = None, **said: Any
+) -> ChannelGreeting:
     highest = version or 1
-    return ChannelGreeting(**said, versions=Versions(least or highest, highest))
+    return ChannelGreeting(**said, versions=Versions(least or highest, highest), evictions=evictions or 0)

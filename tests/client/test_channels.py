@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.client.channels import IDLE_SECONDS, REFUSED_SECONDS
+from p2pchat.wire.bulletins import Kind
 from tests.client.world import PASSWORD, MemoryRing, Person
 from tests.wire.network import MemoryNetwork
 
@@ -47,6 +48,20 @@ class ChannelsTests(SynchronousTestCase):
 
     def connected(self) -> bool:
         return self.alice.agent.active.channels.is_connected("bob")  # type: ignore[union-attr]
+
+    def test_the_newest_evictions_go_from_agent_to_agent_in_either_direction(self) -> None:
+        """Also where no node could have told one of them."""
+        for teller, hearer in ((self.alice, self.bob), (self.bob, self.alice)):
+            known = teller.agent.gateway.bulletins
+            known.learn(Kind.EVICTIONS, b"x" * (known.number(Kind.EVICTIONS) + 1))
+            for person, other in ((self.alice, "bob"), (self.bob, "alice")):
+                if person.agent.active is not None:
+                    person.agent.active.channels.hang_up(other, "once more")
+            self.meet()
+            self.assertTrue(self.connected())
+            heard = hearer.agent.gateway.bulletins.number(Kind.EVICTIONS)
+            self.assertEqual(heard, known.number(Kind.EVICTIONS))
+        self.assertEqual(heard, 2)
 
     def test_contacts_talk_directly_and_leave_nothing_on_the_ring(self) -> None:
         self.meet()

@@ -27,6 +27,7 @@ from p2pchat.heartbeat import commands as heartbeat
 from p2pchat.identifiers import Address, Identifier
 from p2pchat.mailbox.locator import AgentMailboxLocator
 from p2pchat.mailbox.service import MailboxService
+from p2pchat.wire.bulletins import Bulletins
 from p2pchat.wire.connection import Link
 from p2pchat.wire.faults import error_of, read_answer
 from p2pchat.wire.locators import Locators
@@ -146,6 +147,20 @@ class MemoryRing:
         return read_answer(command, answer, link)
 
 
+class KnownList:
+    """A list of evictions that proves itself: number and bytes."""
+
+    def __init__(self) -> None:
+        self.number, self.encoded = 0, b""
+
+    def learn(self, encoded: bytes) -> bool:
+        """Keep a later one."""
+        newer = len(encoded) > self.number
+        if newer:
+            self.number, self.encoded = len(encoded), encoded
+        return newer
+
+
 class MemoryGateway(Service):
     """Stands for client.gateway.Gateway."""
 
@@ -155,6 +170,7 @@ class MemoryGateway(Service):
         self.ring, self.agent_of = ring, agent_of
         self._locators = locators
         self.peer, self.node, self.link = None, "abcd0000", object()
+        self.bulletins = Bulletins(ring.clock, KnownList())
         ring.agents.append(self)
 
     async def __call__(
