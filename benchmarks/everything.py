@@ -5,6 +5,7 @@ from functools import partial
 from hashlib import sha256
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
 
 from benchmarks.people import People
 from benchmarks.within import MeasuredRing
@@ -13,6 +14,7 @@ from p2pchat.replication.slots import RegisterKey
 
 LANES = 32
 TRY_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Everything:
                 read = await self.ring.service.read(key, TRY_SECONDS)
                 found = await self._found(key)
             except P2PChatError:
+                await deferLater(self.ring.reactor, PAUSE_SECONDS)
                 continue
             is_wrong = read.value is None or sha256(read.value).digest() != self._values[key]
             return is_wrong + len(self._mail.get(key, set()) - found)

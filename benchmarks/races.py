@@ -29,6 +29,7 @@ RACES = 10
 APART_SECONDS = 0.02
 LOOP_SECONDS = 1.0
 TRY_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
 
 
 def main() -> None:
@@ -49,13 +50,14 @@ class Races:
     repeated: int = 0
     """Tries whose outcome was not known at once."""
 
-    async def contend(self, service: ReplicationService, number: int, value: bytes) -> None:
+    async def contend(self, clock: Any, service: ReplicationService, number: int, value: bytes) -> None:
         """Create a name, or learn who has it."""
         while True:
             try:
                 done = await service.change(key(number), partial(created, value), value, TRY_SECONDS)
             except P2PChatError:
                 self.repeated += 1
+                await deferLater(clock, PAUSE_SECONDS)
                 continue
             self.told.setdefault(number, set()).add(done.value or b"")
             return
@@ -87,7 +89,7 @@ async def one_loop(ring: MeasuredRing, second: MeasuredRing, races: Races, loop:
         for name, gateway in ((b"first", ring), (b"second", second)):
             value = b"%s %d" % (name, number)
             later = deferLater(clock, starts + chance.random() * APART_SECONDS, lambda: None)
-            work.append(Deferred.fromCoroutine(_after(later, races.contend(gateway.service, number, value))))
+            work.append(Deferred.fromCoroutine(_after(later, races.contend(clock, gateway.service, number, value))))
     victims = chance.sample(ring.world.nodes, chance.choice((1, 2)))
     await deferLater(clock, chance.random() * LOOP_SECONDS)
     ring.world.kill(*victims)
