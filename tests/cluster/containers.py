@@ -9,8 +9,9 @@ import random
 import secrets
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.end_to_end.stage import Answer
@@ -24,6 +25,7 @@ RUN_SECONDS = 3_600.0
 
 SUBNET_TRIES = 20
 MAX_LOG_LINES = 60
+MAX_ERROR_CHARACTERS = 3000
 LABEL = "p2pchat.cluster"
 IMAGES = ("build", "server", "client", "router")
 
@@ -41,7 +43,8 @@ def docker(*words: str, typed: str | None = None, seconds: float = COMMAND_SECON
         env={**os.environ, "DOCKER_CLI_HINTS": "false"},
     )
     if check and done.returncode:
-        raise AssertionError(f"docker {' '.join(words)} exited with {done.returncode}: {done.stderr or done.stdout}")
+        said = f"{done.stdout[-MAX_ERROR_CHARACTERS:]}{done.stderr[-MAX_ERROR_CHARACTERS:]}"
+        raise AssertionError(f"docker {' '.join(words)} exited with {done.returncode}: {said}")
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -52,7 +55,9 @@ def build_images() -> dict[str, str]:
         name = f"p2pchat-{target}:test"
         before = docker("image", "inspect", "--format", "{{.Id}}", name, check=False).output.strip()
         chosen = ["--build-arg", f"BASE={os.environ.get('BASE', 'p2pchat-base')}", "--target", target, "--tag", name]
-        docker("build", "--file", str(ROOT / "docker/Dockerfile"), *chosen, str(ROOT), seconds=BUILD_SECONDS)
+        docker(
+            "build", "--force-rm", "--file", str(ROOT / "docker/Dockerfile"), *chosen, str(ROOT), seconds=BUILD_SECONDS
+        )
         built[target] = docker("image", "inspect", "--format", "{{.Id}}", name).output.strip()
         if before and before != built[target]:
             docker("image", "rm", before, check=False)  # in use by another run, perhaps
@@ -67,12 +72,34 @@ class Host:
     full_name: str
     network: str
     address: str
-    volumes: list[str] = field(default_factory=list)
+    options: tuple[str, ...] = ()
+    """What its container was started with, beside the name and the network."""
 
     def run(self, *command: str, typed: str | None = None, seconds: float = COMMAND_SECONDS) -> Answer:
         """Run a command in it."""
         interactive = [] if typed is None else ["--interactive"]
         return docker("exec", *interactive, self.full_name, *command, typed=typed, seconds=seconds, check=False)
+
+    def spawn(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command in it as the user p2pchat; it is told to end by the end of its input."""
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", "--user", "p2pchat", self.full_name, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def shut_out(self, others: Sequence["Host"], *how: str) -> None:
+        """Take nothing from these hosts any more; what they send is lost, unless `how` says another target."""
+        sources = ",".join(each.address for each in others)
+        done = self.run("iptables", "--wait", "-A", "INPUT", "-s", sources, "-j", *(how or ("DROP",)))
+        assert done.status == 0, done.errors
+
+    def let_in(self) -> None:
+        """Take everything again."""
+        done = self.run("iptables", "--wait", "-F", "INPUT")
+        assert done.status == 0, done.errors
 
     @property
     def log(self) -> str:
@@ -139,18 +166,21 @@ class Containers:
         """A place in a network."""
         return f"{self._prefix}.{1 if network == 'servers' else 2}.{last}"
 
-    def host(self, name: str, network: str, last: int, *options: str, image: str | None = None) -> Host:
+    def host(self, name: str, network: str, last: int, *options: str) -> Host:
         """Start a container of the image that belongs to the network."""
         other = "clients" if network == "servers" else "servers"
-        host = Host(name, self._full(name), self._full(network), self.address(network, last))
-        docker(
-            *("run", "--detach", "--name", host.full_name, "--hostname", name, *self._labels()),
-            *("--network", host.network, "--ip", host.address, "--cap-add", "NET_ADMIN"),
-            *("--env", f"ROUTES={self.address(other, 0)}/24 via {self.address(network, 254)}"),
-            *("--no-healthcheck", *options),
-            self._images[image or network.removesuffix("s")],
-        )
+        routes = f"ROUTES={self.address(other, 0)}/24 via {self.address(network, 254)}"
+        told = ("--env", routes, *options)
+        host = Host(name, self._full(name), self._full(network), self.address(network, last), told)
+        self._run(host, network)
         return host
+
+    def _run(self, host: Host, network: str) -> None:
+        docker(
+            *("run", "--detach", "--name", host.full_name, "--hostname", host.name, *self._labels()),
+            *("--network", host.network, "--ip", host.address, "--cap-add", "NET_ADMIN"),
+            *("--no-healthcheck", *host.options, self._images[network.removesuffix("s")]),
+        )
 
     def start_router(self, *options: str) -> Host:
         """Start the router, or another one in its place."""
@@ -171,6 +201,17 @@ class Containers:
         """A disk, made at first use."""
         full = self._full(name)
         docker("volume", "create", *self._labels(), full)
+        return full
+
+    def small_disk(self, name: str, mebibytes: int) -> str:
+        """A disk in memory that is soon full; it lasts as long as this run, also while no host uses it."""
+        full = self._full(name)
+        size = ("--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={mebibytes}m")
+        docker("volume", "create", *self._labels(), *size, full)
+        docker(
+            *("run", "--detach", *self._labels(), "--network", "none", "--no-healthcheck", f"--volume={full}:/disk"),
+            *("--entrypoint", "sleep", self._images["server"], "infinity"),
+        )
         return full
 
     def admit(self, volumes: dict[int, str]) -> None:
@@ -206,6 +247,12 @@ class Containers:
 
     def _labels(self) -> list[str]:
         return ["--label", f"{LABEL}={self.number}", "--label", f"{LABEL}.until={self._until}"]
+
+
+def at_once(what: Callable[[Host], None], hosts: Sequence[Host]) -> None:
+    """Do the same to all of these hosts at the same time."""
+    with ThreadPoolExecutor(len(hosts)) as threads:
+        list(threads.map(what, hosts))
 
 
 def remove(label: str) -> None:

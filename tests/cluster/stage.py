@@ -25,6 +25,9 @@ WRONG = 4
 """The exit status for a wrong user or password."""
 
 SERVERS = 5
+SMALL_DISK_MEBIBYTES = 64
+"""That of the last server."""
+
 NAMES = ("ana", "bob", "cat")
 PASSWORD = "correct horse battery staple cluster"
 HOME = "/var/lib/p2pchat/home"
@@ -91,7 +94,8 @@ class Stage:
     def open(self) -> None:
         """Start everything, and wait until the ring has its full size."""
         self.containers.open(images())
-        disks = {number: self.containers.volume(f"server{number}") for number in range(1, SERVERS + 1)}
+        disks = {number: self.containers.volume(f"server{number}") for number in range(1, SERVERS)}
+        disks[SERVERS] = self.containers.small_disk(f"server{SERVERS}", SMALL_DISK_MEBIBYTES)
         self.containers.admit(disks)
         for number, disk in disks.items():
             options = (f"--volume={disk}:/var/lib/p2pchat",)
