@@ -36,10 +36,12 @@ PROGRAMS = (
     Program("presence", ("--runs", "1"), processes=True),
     Program("growth", ("--runs", "1", "--accounts", "20", "--writers", "5"), processes=True),
     Program("handover", ("--messages", "50", "--kills", "1", "--kill-messages", "50"), processes=True),
+    Program("restart", ("--runs", "1", "--accounts", "20", "--messages", "2"), processes=True),
+    Program("races", ("--loops", "2"), processes=True),
     Program("forming", ("--runs", "1", "--nodes", "3"), processes=True),
     Program("spine", ("--runs", "1", "--settle", "1", "--rest", "1"), processes=True),
 )
-PARTS = ("installed", "lxmf_direct", "people", "programs", "report", "within", "writers")
+PARTS = ("everything", "installed", "lxmf_direct", "people", "programs", "report", "within", "writers")
 """Modules that the benchmarks share."""
 
 
