@@ -77,7 +77,9 @@ class Coordinator:
                 is_agreed = self._is_agreed(configuration, promises, newest)
                 is_mine = newest.node == self._asking.me
             outcome = self._judged(key, held, decide, mark)
-            if outcome.content != held or not is_agreed:
+            # What an earlier try of a refused operation left with a minority could be chosen later: outbid it.
+            is_refused = isinstance(outcome.result, Exception)
+            if outcome.content != held or not is_agreed or is_refused:
                 trial.sent = trial.sent or outcome.content != held
                 if not await self._accept(
                     slot, configuration, self._request(key, ballot, outcome.content, is_mine), trial

@@ -92,16 +92,26 @@ class ChangeTests(CoordinatorCase):
 
     def test_values_that_do_not_follow_never_leave(self) -> None:
         def refuse(old: bytes | None, new: bytes) -> None:
+            judged.append(new)
             if new == b"bad":
                 raise Misbehaved("This does not follow.")
 
+        judged: list[bytes] = []
         ring = self.ring(formats=Formats(validators={KIND_ACCOUNT: refuse}))
-        sent: list[type] = []
-        ring.network.watch = lambda node, command, what: sent.append(command)
         with self.assertRaises(Misbehaved):
             self.change(ring, 1, b"bad", b"1")
-        self.assertNotIn(AcceptRegister, sent)
+        self.assertEqual(judged, [b"bad"], "by the proposer alone")
         self.assertEqual(self.read(ring, 0), Read(None, 0))
+
+    def test_a_refusal_is_written_back_so_that_no_earlier_try_is_done_later(self) -> None:
+        ring = self.ring()
+        self.change(ring, 1, b"x", b"1")
+        sent: list[type] = []
+        ring.network.watch = lambda node, command, what: sent.append(command)
+        with self.assertRaises(NameTaken):
+            ring.ask(ring.nodes[2].service.change(NAME, create(b"y"), b"2"))
+        self.assertIn(AcceptRegister, sent)
+        self.assertEqual(self.read(ring, 0), Read(b"x", 1))
 
     def test_what_decide_raises_is_raised(self) -> None:
         def conflict(old: bytes | None) -> bytes:
