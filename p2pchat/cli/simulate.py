@@ -48,6 +48,7 @@ EXPERIMENTS = (
     Experiment(
         "sessions", "logins", "logins and mail keys under faults, checked as both", 4_000, ("violations", "lost")
     ),
+    Experiment("machines", "machines", "bare state machines, in any order", 200_000, ("violations", "lost")),
     Experiment(
         "paths", "paths", "hops of lookups by size of the ring", 10, takes=("nodes", "lookups", "plot"), across="nodes"
     ),

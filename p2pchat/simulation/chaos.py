@@ -7,8 +7,10 @@ from twisted.python.failure import Failure
 
 from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier
+from p2pchat.replication.commands import COMMANDS
 from p2pchat.simulation.faults import (
     Crash,
+    CrashAt,
     CrashInside,
     CutOneWay,
     Deaf,
@@ -24,6 +26,8 @@ from p2pchat.simulation.world import Life, World
 
 DRIVERS_SECONDS = 2.0
 """Within so long several drivers begin, so that some come upon what another one has half done."""
+POINTS = tuple(f"{command.__name__} {moment}" for command in COMMANDS.values() for moment in ("arrived", "answered"))
+"""Every place between two messages of the protocol: before a request is handled, and when its answer is durable."""
 
 
 class Chaos:
@@ -33,6 +37,7 @@ class Chaos:
         self.over = False
         self._world, self._plan = world, plan
         self._doomed: dict[Identifier, tuple[int, CrashInside]] = {}
+        self._awaited: dict[str, CrashAt] = {}
         world.network.weather = plan.weather
         world.network.watch = self._watch
         for each in plan.faults:
@@ -49,6 +54,8 @@ class Chaos:
                 self._crash(node, away)
             case CrashInside(node, _, _):
                 self._doomed[world.machines[node].node] = (node, fault)
+            case CrashAt(point, _):
+                self._awaited[point] = fault
             case RestartAll(away):
                 chance = world.stream(f"restart/{world.clock.seconds()}")
                 for number in range(len(world.machines)):
@@ -101,12 +108,22 @@ class Chaos:
             if (moment == "answered") == fault.answered:
                 del self._doomed[node]
                 if self._world.machines[number].node == node:
-                    self._crash(number, fault.away)
+                    self._kill(number, f"{command.__name__} {moment}", fault.away)
+        if self._awaited and (awaited := self._awaited.pop(f"{command.__name__} {moment}", None)) is not None:
+            for number, machine in enumerate(self._world.machines):
+                if machine.node == node:
+                    self._kill(number, awaited.point, awaited.away)
+
+    def _kill(self, number: int, point: str, away: float) -> None:
+        if self._world.machines[number].life is not None:
+            self._world.kills.append(point)
+            self._crash(number, away)
 
     def _mend(self) -> None:
         """No faults any more: from now on everything must end well."""
         self.over = True
         self._doomed.clear()
+        self._awaited.clear()
         world = self._world
         world.network.note("mend")
         world.network.weather = Weather()

@@ -18,6 +18,8 @@ from p2pchat.replication.uset import StoredItem
 from p2pchat.simulation.clock import HeapClock
 
 T = TypeVar("T")
+TORN = 0.5
+"""Chance that some of the turns that were not synced are on the disk after a crash."""
 ABSENT: Any = object()
 """In the list of undone writes: the entry did not exist."""
 
@@ -161,6 +163,7 @@ class MemoryDisk:
         """`slowest`: seconds that a sync takes at most."""
         self._store, self._clock, self._chance, self._slowest = store, clock, chance, slowest
         self._waiting: list[tuple[Deferred[Any], Any]] = []
+        self._marks: list[int] = []
         self._alive = True
 
     def run(self, turn: Callable[[Store], T]) -> Deferred[T]:
@@ -169,6 +172,7 @@ class MemoryDisk:
         if not self._alive:
             return done
         mark = self._store.mark()
+        self._marks.append(mark)
         result: T | Failure
         try:
             result = turn(self._store)
@@ -181,15 +185,21 @@ class MemoryDisk:
         return done
 
     def crash(self) -> None:
-        """The power fails: unsynced writes vanish, and no turn of this life ever runs again."""
+        """The power fails: no turn of this life ever runs again, and unsynced turns vanish, or the last of them.
+
+        A whole turn may have reached the disk although nobody was told; half of one never does.
+        """
         self._alive = False
         self._waiting.clear()
-        self._store.undo(0)
+        survives = bool(self._marks) and self._chance.random() < TORN
+        self._store.undo(self._chance.choice(self._marks) if survives else 0)
+        self._marks.clear()
 
     def _sync(self) -> None:
         if not self._alive:
             return
         self._store.forget_marks()
+        self._marks.clear()
         ready, self._waiting = self._waiting, []
         for done, result in ready:
             if self._alive:

@@ -28,6 +28,14 @@ class CrashInside:
 
 
 @dataclass(frozen=True, slots=True)
+class CrashAt:
+    """As `Crash`, of whichever node next comes to a named point: "Pull arrived", or "Pull answered" (and not sent)."""
+
+    point: str
+    away: float
+
+
+@dataclass(frozen=True, slots=True)
 class RestartAll:
     """Every node stops at once; each comes back within `away` seconds."""
 
@@ -75,7 +83,7 @@ class Reshuffle:
     drivers: int
 
 
-Fault: TypeAlias = Crash | CrashInside | RestartAll | LoseDisk | Partition | CutOneWay | Deaf | Reshuffle
+Fault: TypeAlias = Crash | CrashInside | CrashAt | RestartAll | LoseDisk | Partition | CutOneWay | Deaf | Reshuffle
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ class Limits:
         disks: at most so many disks are lost; a minority of every configuration, or data may be lost for good.
         disk_gap: seconds between two lost disks, in which the members can be replaced.
         reshuffles: at most so many slots get random members; slots: how many there are.
+        points: named points of the protocol; in half of the runs nodes are killed at one or two of them.
     """
 
     faults: int = 5
@@ -111,6 +120,7 @@ class Limits:
     disk_gap: float = 20.0
     reshuffles: int = 0
     slots: int = 1
+    points: tuple[str, ...] = ()
 
 
 def draw(chance: Random, nodes: int, seconds: float, limits: Limits) -> Plan:
@@ -131,6 +141,10 @@ def draw(chance: Random, nodes: int, seconds: float, limits: Limits) -> Plan:
         Timed(chance.uniform(0, seconds), Reshuffle(chance.randrange(limits.slots), chance.choice((1, 1, 2, 3))))
         for _ in range(chance.randint(0, limits.reshuffles))
     ]
+    if limits.points and chance.random() < 0.5:
+        for _ in range(chance.randint(1, 2)):
+            point = chance.choice(limits.points)
+            timed.append(Timed(chance.uniform(0, seconds / 2), CrashAt(point, chance.uniform(0, seconds / 4))))
     return Plan(weather, tuple(sorted(timed, key=lambda each: each.when)), seconds)
 
 

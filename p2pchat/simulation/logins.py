@@ -13,9 +13,9 @@ from p2pchat.replication.formats import Formats
 from p2pchat.replication.results import Page
 from p2pchat.replication.service import ReplicationService
 from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
-from p2pchat.replication.uset import Item
+from p2pchat.replication.uset import Item, ItemState
 from p2pchat.simulation import names, report
-from p2pchat.simulation.chaos import Chaos
+from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
 from p2pchat.simulation.faults import Limits, Plan, draw
 from p2pchat.simulation.linearizability import Operation, Value
@@ -245,7 +245,14 @@ class Account:
             raise
         self.mail.adds[place] = Span(span, called, self._clients.tick())
         self._note(self._keys, f"stored under {key!r}", called, lambda value: mail_keys(value).current == key)
+        if self._chance.random() < 0.3:
+            await self._look(item.id)
         return True
+
+    async def _look(self, item_id: bytes) -> None:
+        """Whoever knows the id of a stored envelope may ask for it, and it is never unknown."""
+        if await self._clients.ask(lambda service: service.state(self._point, item_id)) is ItemState.UNKNOWN:
+            self.wrong.append(f"envelope {item_id.hex()[:8]} was stored and is unknown")
 
     async def _fetch(self, fence: int) -> list[Item]:
         """All pages."""
@@ -330,7 +337,8 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed; with a plan of one's own, to find the fault that matters."""
     chance = Random(f"{seed}/workload")
     world = World(seed, varied(names.scene_of(chance), Random(f"{seed}/variant")), FORMATS)
-    limits = Limits(8, disks=0 if world.scene.durable else 3, disk_gap=0.5, reshuffles=5, slots=world.scene.slots)
+    disks = 0 if world.scene.durable else 3
+    limits = Limits(8, disks, disk_gap=0.5, reshuffles=5, slots=world.scene.slots, points=POINTS)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)
     clients = Clients(world)
@@ -342,7 +350,7 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     wrong = len(story) + verdict.violations
     if verdict.lost or verdict.violations:
         story.append(f"{verdict} in {account.mail}")
-    return Outcome(seed, wrong, len(verdict.lost), count, world.network.digest, tuple(story))
+    return Outcome(seed, wrong, len(verdict.lost), count, world.network.digest, tuple(story), tuple(world.kills))
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, int]]:

@@ -14,7 +14,7 @@ from p2pchat.replication.service import ReplicationService
 from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.uset import Item
 from p2pchat.simulation import report
-from p2pchat.simulation.chaos import Chaos
+from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
 from p2pchat.simulation.faults import Limits, Plan, draw
 from p2pchat.simulation.mailcheck import NEVER, MailHistory, Span, check
@@ -226,7 +226,8 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed; with a plan of one's own, to find the fault that matters."""
     chance = Random(f"{seed}/workload")
     world = World(seed, varied(scene_of(chance), Random(f"{seed}/variant")), FORMATS)
-    limits = Limits(8, disks=0 if world.scene.durable else 3, disk_gap=0.5, reshuffles=5, slots=world.scene.slots)
+    disks = 0 if world.scene.durable else 3
+    limits = Limits(8, disks, disk_gap=0.5, reshuffles=5, slots=world.scene.slots, points=POINTS)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)
     clients = Clients(world)
@@ -244,6 +245,7 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
         count,
         world.network.digest,
         (*wrong, *(f"{verdict} in {history}" for verdict, history in verdicts if verdict.lost or verdict.violations)),
+        tuple(world.kills),
     )
 
 

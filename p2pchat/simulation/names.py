@@ -9,9 +9,10 @@ from typing import Protocol
 from p2pchat.errors import Conflict, Misbehaved, Moving, NameTaken, NoQuorum, UnknownOutcome
 from p2pchat.identifiers import BITS, Identifier
 from p2pchat.replication.formats import Formats
+from p2pchat.replication.register import OPERATIONS_KEPT
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.simulation import report
-from p2pchat.simulation.chaos import Chaos
+from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
 from p2pchat.simulation.faults import Limits, Plan, draw
 from p2pchat.simulation.linearizability import NEVER, Operation, Value, Verdict, check
@@ -154,6 +155,8 @@ class Names:
                 if self._chance.random() < 0.3:
                     return None
                 continue
+            if not (done or certain) and len(history) > OPERATIONS_KEPT:
+                return None  # an earlier try may have been done, and be forgotten by now
             history[called] = replace(operation, returned=self._clients.tick(), seen=seen, told=told)
             return done
         return None
@@ -215,7 +218,8 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     world = World(
         seed, varied(scene_of(chance), Random(f"{seed}/variant")), Formats(validators={KIND_ACCOUNT: validate})
     )
-    limits = Limits(8, disks=0 if world.scene.durable else 3, disk_gap=0.5, reshuffles=5, slots=world.scene.slots)
+    disks = 0 if world.scene.durable else 3
+    limits = Limits(8, disks, disk_gap=0.5, reshuffles=5, slots=world.scene.slots, points=POINTS)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)
     clients = Clients(world)
@@ -224,7 +228,7 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     count = chance.randint(6, MAX_OPERATIONS)
     clients.plan(chance, count, plan, names.operate)
     story = clients.run(chaos, names.read_all, SECONDS) + names.violations()
-    return Outcome(seed, len(story), 0, count, world.network.digest, tuple(story))
+    return Outcome(seed, len(story), 0, count, world.network.digest, tuple(story), tuple(world.kills))
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, int]]:

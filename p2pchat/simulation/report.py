@@ -20,6 +20,7 @@ class Outcome:
         operations: calls of clients, whatever came of them.
         digest: hash over every event; equal for equal seeds.
         story: for each violation what happened, for people.
+        kills: the named points of the protocol at which nodes were killed.
     """
 
     seed: int
@@ -28,6 +29,7 @@ class Outcome:
     operations: int
     digest: str
     story: tuple[str, ...] = ()
+    kills: tuple[str, ...] = ()
 
     @property
     def faultless(self) -> bool:

@@ -23,6 +23,10 @@ EPOCH_SECONDS = 1_700_000_000.0
 """Seconds since 1970 when a run begins."""
 NOTICE_SECONDS = 1.0
 """How old a node's picture of who is alive may be."""
+SYNC_SECONDS, SLOW_SYNC_SECONDS = 0.004, 0.8
+"""The longest that a sync takes, on a sound disk and on a slow one."""
+SLOW_DISKS = 0.07
+"""Share of the disks that are slow."""
 FALSE_SUSPICION = 0.03
 """Chance that such a picture has a living node as dead."""
 TWO_NODES, COMPARING = 0.1, 0.35
@@ -68,7 +72,7 @@ class Life:
         self.node, self.world, self._chance = machine.node, world, chance
         self.clock = NodeClock(world.clock)
         self.host = Host(machine.node, lambda caller: [ReplicationLocator(self.service, caller)])
-        self.disk = MemoryDisk(machine.store, world.clock, chance)
+        self.disk = MemoryDisk(machine.store, world.clock, chance, machine.sync_seconds)
         self._asked: list[Deferred[Any]] = []
         self._seen: tuple[float, frozenset[Identifier]] = (-1.0, frozenset())
         scene = world.scene
@@ -131,8 +135,8 @@ class Life:
 class Machine:
     """A place for a node: its disk outlives crashes, its identity lives as long as its disk."""
 
-    def __init__(self, node: Identifier, store: MemoryStore, founder: bool) -> None:
-        self.node, self.store, self.founder = node, store, founder
+    def __init__(self, node: Identifier, store: MemoryStore, founder: bool, sync_seconds: float = SYNC_SECONDS) -> None:
+        self.node, self.store, self.founder, self.sync_seconds = node, store, founder, sync_seconds
         self.life: Life | None = None
         self.lives = 0
 
@@ -146,7 +150,13 @@ class World:
         self.network = Network(self.clock, self.stream("network"), scene.coded)
         self._identities = self.stream("identities")
         self.lost: set[Identifier] = set()
+        self.kills: list[str] = []
+        """Named points at which nodes were killed: a command, and whether it had arrived or was answered."""
         self.machines = [self._machine(founder=number == 0) for number in range(scene.nodes)]
+        disks = self.stream("disks")
+        for machine in self.machines:
+            if disks.random() < SLOW_DISKS:
+                machine.sync_seconds = SLOW_SYNC_SECONDS
         if scene.members > 1:
             self._place(scene.members)
 

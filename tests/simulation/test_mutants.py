@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.simulation.mutants import MAIL, NAMES, PREPARED, SESSIONS, Mutant
+from tests.simulation.mutants import MACHINES, MAIL, NAMES, PREPARED, SESSIONS, Mutant
 
 
 class MutantTests(SynchronousTestCase):
@@ -24,7 +24,13 @@ def _test(mutant: Mutant) -> object:
     return test
 
 
-for _kind, _mutants in (("names", NAMES), ("prepared", PREPARED), ("mail", MAIL), ("sessions", SESSIONS)):
+for _kind, _mutants in (
+    ("names", NAMES),
+    ("prepared", PREPARED),
+    ("mail", MAIL),
+    ("sessions", SESSIONS),
+    ("machines", MACHINES),
+):
     for _mutant in _mutants:
         _name = f"test_{_kind}_{_mutant.name}".replace(" ", "_").replace(",", "").replace("'", "")
         setattr(MutantTests, _name, _test(_mutant))
