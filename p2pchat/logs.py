@@ -29,6 +29,8 @@ FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warn", "error")
 TWISTD_LOG = "twistd.log"
 MAX_FIELD_CHARACTERS = 2_000
+FILE_MODE = 0o600
+"""As of every other file in a home: lines name contacts and addresses."""
 
 
 class Log:
@@ -45,7 +47,7 @@ class Log:
         if path == "-" or (foreground and not path):
             out: Any = sys.stdout
         else:
-            out = self._file = LogFile.fromFullPath(path or TWISTD_LOG, defaultMode=0o640)
+            out = self._file = LogFile.fromFullPath(path or TWISTD_LOG, defaultMode=FILE_MODE)
         written = textFileLogObserver(out) if style == "text" else JSONLines(out)
         named = LogLevel.lookupByName(level)
         self.observer: ILogObserver = FilteringLogObserver(written, [LogLevelFilterPredicate(named)])

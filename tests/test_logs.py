@@ -112,6 +112,19 @@ class FileTests(SynchronousTestCase):
             self.assertIn("after", path.read_text())
             self.assertNotIn("before", path.read_text())
 
+    def test_only_its_owner_reads_a_log(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))
+        opened = Log(str(self.path), True)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+        self.path.unlink()
+        opened.reopen()
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_a_log_that_others_could_read_is_theirs_no_longer(self) -> None:
+        self.path.touch(0o644)
+        Log(str(self.path), True)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
     def test_sighup_reopens_the_log_of_a_running_program(self) -> None:
         options, application = ServerOptions(), Application("p2pchat")
         options.parent = {"logfile": str(self.path), "nodaemon": 1, "syslog": 0}  # type: ignore[assignment]
