@@ -10,7 +10,6 @@ operation must say NO_QUORUM.  Then the dead are given up (`ring evict --lost-ma
 """
 
 import argparse
-import json
 import os
 import secrets
 import signal
@@ -25,6 +24,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
 from benchmarks.everything import Everything
+from benchmarks.rings import Figures, measure_in_turn, on_a_ring
 from benchmarks.within import MeasuredRing
 from benchmarks.writers import VALUE_BYTES, Writers
 from p2pchat.cli import running
@@ -38,8 +38,6 @@ AFTER_SECONDS = 10.0
 REPAIR_SECONDS = 120.0
 NOTICE_SECONDS = 1.0
 ASKED = 50
-
-Figures = dict[str, float]
 
 
 def main() -> None:
@@ -57,19 +55,11 @@ def main() -> None:
 
 async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
     """Every ring, and the figures of all of them."""
-    rows = []
-    for number in range(options.runs):
-        ring = MeasuredRing(reactor)
-        try:
-            await ring.start()
-            rows.append(await measure(ring, options, Random(number)))
-        finally:
-            await ring.close()
-        if options.json:
-            print(json.dumps(rows[-1]), flush=True)
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        print(f"{name:<44} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+
+    async def once(number: int) -> Figures:
+        return await on_a_ring(reactor, lambda ring: measure(ring, options, Random(number)))
+
+    await measure_in_turn(options, once)
 
 
 async def measure(ring: MeasuredRing, options: argparse.Namespace, chance: Random) -> Figures:

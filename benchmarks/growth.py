@@ -8,7 +8,6 @@ processes of their own on loopback.  Meanwhile writers change registers about tw
 """
 
 import argparse
-import json
 import statistics
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from benchmarks.everything import Everything
+from benchmarks.rings import Figures, measure_in_turn, on_a_ring
 from benchmarks.within import NODES, MeasuredRing
 from benchmarks.writers import Writers
 from p2pchat.cli import running
@@ -38,22 +38,14 @@ def main() -> None:
 
 async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
     """Every ring, and the figures of all of them."""
-    rows = []
-    for _ in range(options.runs):
-        ring = MeasuredRing(reactor, BEFORE_NODES)
-        try:
-            await ring.start()
-            rows.append(await measure(ring, options.accounts, options.writers))
-        finally:
-            await ring.close()
-        if options.json:
-            print(json.dumps(rows[-1]), flush=True)
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        print(f"{name:<40} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+
+    async def once(_: int) -> Figures:
+        return await on_a_ring(reactor, lambda ring: measure(ring, options.accounts, options.writers), BEFORE_NODES)
+
+    await measure_in_turn(options, once)
 
 
-async def measure(ring: MeasuredRing, accounts: int, count: int) -> dict[str, float]:
+async def measure(ring: MeasuredRing, accounts: int, count: int) -> Figures:
     """One ring: prepare, let a node join, and watch until it is a member of every slot."""
     clock = ring.reactor
     began = clock.seconds()

@@ -41,7 +41,7 @@ PROGRAMS = (
     Program("forming", ("--runs", "1", "--nodes", "3"), processes=True),
     Program("spine", ("--runs", "1", "--settle", "1", "--rest", "1"), processes=True),
 )
-PARTS = ("everything", "installed", "lxmf_direct", "people", "programs", "report", "within", "writers")
+PARTS = ("everything", "installed", "lxmf_direct", "people", "programs", "report", "rings", "within", "writers")
 """Modules that the benchmarks share."""
 
 

@@ -7,12 +7,11 @@ hands over what it has and leaves; a new one reads everything afterwards.  The n
 """
 
 import argparse
-import json
-import statistics
 from functools import partial
 from typing import Any
 
 from benchmarks.everything import Everything
+from benchmarks.rings import Figures, measure_in_turn, on_a_ring
 from benchmarks.within import NODES, MeasuredRing
 from p2pchat.cli import running
 
@@ -30,22 +29,14 @@ def main() -> None:
 
 async def measure_all(options: argparse.Namespace, reactor: Any) -> None:
     """Every ring, and the figures of all of them."""
-    rows = []
-    for _ in range(options.runs):
-        ring = MeasuredRing(reactor, NODES + 1)
-        try:
-            await ring.start()
-            rows.append(await measure(ring, options.accounts, options.messages))
-        finally:
-            await ring.close()
-        if options.json:
-            print(json.dumps(rows[-1]), flush=True)
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        print(f"{name:<40} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+
+    async def once(_: int) -> Figures:
+        return await on_a_ring(reactor, lambda ring: measure(ring, options.accounts, options.messages), NODES + 1)
+
+    await measure_in_turn(options, once)
 
 
-async def measure(ring: MeasuredRing, accounts: int, messages: int) -> dict[str, float]:
+async def measure(ring: MeasuredRing, accounts: int, messages: int) -> Figures:
     """One power cut."""
     clock, world = ring.reactor, ring.world
     everything = Everything(ring, accounts, messages)

@@ -4,16 +4,15 @@ python -m benchmarks.spine [--runs N] [--settle SECONDS] [--rest SECONDS] [--jso
 """
 
 import argparse
-import json
 import os
 import secrets
-import statistics
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import deferLater
 
 from benchmarks.installed import compile_modules
+from benchmarks.rings import Figures, measure_in_turn
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import Program, World
 from p2pchat.client import commands
@@ -35,23 +34,19 @@ def main() -> None:
     compile_modules()
 
     async def act(reactor: Any) -> None:
-        rows = []
-        for _ in range(options.runs):
+        async def once(_: int) -> Figures:
             world = World(reactor)
             try:
-                rows.append(await measure(world, options.settle, options.rest))
+                return await measure(world, options.settle, options.rest)
             finally:
                 world.close()
-            if options.json:
-                print(json.dumps(rows[-1]), flush=True)
-        for name in rows[0]:
-            values = [row[name] for row in rows]
-            print(f"{name:<28} {statistics.median(values):8.2f}   {min(values):.2f} .. {max(values):.2f}")
+
+        await measure_in_turn(options, once)
 
     running.run(act)
 
 
-async def measure(world: World, settle: float, rest: float) -> dict[str, float]:
+async def measure(world: World, settle: float, rest: float) -> Figures:
     """One ring, from nothing to a healed one."""
     began = world.reactor.seconds()
     world.create_ring()
