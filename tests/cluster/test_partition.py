@@ -1,23 +1,19 @@
 """A ring of five on two switches, and the cable between them is pulled: two nodes here, three there."""
 
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster import namespaces
 from tests.cluster.namespaces import Namespaces
-from tests.end_to_end.stage import TWISTD, Answer, Node, Stage, die_with_parent, surroundings, until
+from tests.end_to_end.stage import Answer, Node, Stage, p2pchat, until
 
 LEFT, RIGHT = 2, 3
 SMALL, LARGE = 0, 2
 """A host on each side."""
 NO_QUORUM = 6
 TAKEN = 5
-COMMAND_SECONDS = 120.0
 
 
 class Switched(Stage):
@@ -28,24 +24,18 @@ class Switched(Stage):
     def spawn_at(self, number: int, join: str = "") -> Node:
         """Start the node of a host."""
         address = self.net.addresses[number]
-        data = self.folder / f"node{number}"
-        data.mkdir(exist_ok=True)
-        told = ["--data", str(data), "--ring", f"{address}:0", "--clients", f"{address}:0", "--no-multicast"]
-        program = [sys.executable, "-P", "-c", TWISTD, "-n", "--pidfile=", "p2pchat-server", *told]
+        told = [
+            "--ring",
+            f"{address}:0",
+            "--clients",
+            f"{address}:0",
+            "--no-multicast",
+            "--authority",
+            str(self.authority),
+        ]
         joining = ["--join", join] if join else []
-        with (data / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*self.net.within(number), *program, "--authority", str(self.authority), *joining],
-                cwd=self.folder,
-                env=surroundings(self.folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=die_with_parent,
-            )
-        node = Node(data, process)
-        self.nodes.append(node)
-        return node
+        data = self.folder / f"node{number}"
+        return self.spawn(*told, *joining, data=data, within=self.net.within(number))
 
     def p2pchat(self, number: int, home: str, *words: str) -> Answer:
         """Run a command on a host, in a home that knows the nodes of its side."""
@@ -53,21 +43,7 @@ class Switched(Stage):
         servers = [word for each in side for word in ("--server", self.nodes[each].clients)]
         told = ["--home", str(self.folder / home), "--json", "--no-multicast", *servers]
         listening = ["--listen", f"{self.net.addresses[number]}:0"]
-        command = [*self.net.within(number), sys.executable, "-P", "-m", "p2pchat.cli.main"]
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            done = subprocess.run(
-                [*command, *words, *told, *listening],
-                cwd=self.folder,
-                env=surroundings(self.folder),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
-            for file in (output, errors):
-                file.seek(0)
-            return Answer(done.returncode, output.read().decode(), errors.read().decode())
+        return p2pchat(*words, *told, *listening, folder=self.folder, within=self.net.within(number))
 
 
 class PartitionTests(SynchronousTestCase):
@@ -118,15 +94,6 @@ class PartitionTests(SynchronousTestCase):
 
     def trace(self, number: int, name: str) -> tuple[str, ...]:
         """Slot, epoch and members, as one node has them."""
-        data: Path = self.stage.nodes[number].data
-        words = ["ring", "trace", name, "--data", str(data), "--json"]
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "p2pchat.cli.main", *words],
-            env=surroundings(self.stage.folder),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=True,
-        )
-        row = Answer(0, done.stdout, "").row
+        data = str(self.stage.nodes[number].data)
+        row = p2pchat("ring", "trace", name, "--data", data, "--json", folder=self.stage.folder).row
         return (str(row["slot"]), str(row["epoch"]), *row["members"])

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -75,9 +75,11 @@ def surroundings(folder: Path) -> dict[str, str]:
     return {**kept, "HOME": str(folder), "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def p2pchat(*words: str, folder: Path, typed: str | None = None, seconds: float = WAIT_SECONDS) -> Answer:
-    """Run the p2pchat command."""
-    start = [sys.executable, "-P", "-m", "p2pchat.cli.main"]
+def p2pchat(
+    *words: str, folder: Path, typed: str | None = None, seconds: float = WAIT_SECONDS, within: Sequence[str] = ()
+) -> Answer:
+    """Run the p2pchat command; `within` is what stands before a command so that it runs on another host."""
+    start = [*within, sys.executable, "-P", "-m", "p2pchat.cli.main"]
     # Files and not pipes: an agent that was started in the background must not keep the test waiting.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         done = subprocess.run(
@@ -129,12 +131,6 @@ class Node:
     def log(self) -> str:
         """The end of what it wrote."""
         return (self.data / "log").read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
-
-    @property
-    def resident_mebibytes(self) -> float:
-        """Its memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -230,15 +226,15 @@ class Stage:
             assert answer.status == 0, answer.errors
         return folder
 
-    def spawn(self, *options: str, data: Path | None = None, program: str = TWISTD) -> Node:
-        """Start a node and do not wait for it."""
+    def spawn(self, *options: str, data: Path | None = None, program: str = TWISTD, within: Sequence[str] = ()) -> Node:
+        """Start a node and do not wait for it; `within` as for `p2pchat`."""
         self.count += 1
         data = data or self.folder / f"node{self.count}"
         data.mkdir(exist_ok=True)
-        command = [sys.executable, "-P", "-c", program, "-n", "--pidfile=", "p2pchat-server", "--data", str(data)]
+        command = [*within, sys.executable, "-P", "-c", program, "-n", "--pidfile=", "p2pchat-server"]
         with (data / "log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, *options],
+                [*command, "--data", str(data), *options],
                 cwd=self.folder,
                 env=surroundings(self.folder),
                 stdin=subprocess.DEVNULL,
