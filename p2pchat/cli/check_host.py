@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import select
 import shutil
@@ -26,18 +25,6 @@ LEAST_FREE_BYTES, LITTLE_FREE_BYTES = 64 << 20, 1 << 30
 SYNCS = 9
 SYNC_BYTES = 4096
 SLOW_SYNC_SECONDS, BAD_SYNC_SECONDS = 0.05, 1.0
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a program runs that holds this lock."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 # -- ports

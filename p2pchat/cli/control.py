@@ -1,7 +1,6 @@
 """The way from a command to the agent of a home: its control socket, and an agent in the background if none runs."""
 
 import argparse
-import fcntl
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from p2pchat import request
 from p2pchat.cli import running
 from p2pchat.cli.options import AGENT as AGENT_OPTIONS
 from p2pchat.cli.options import DEFAULT_TIMEOUT, attribute
-from p2pchat.cli.places import home_of
+from p2pchat.cli.places import home_of, is_held
 from p2pchat.cli.programs import AGENT, start_detached
 from p2pchat.cli.show import warn
 from p2pchat.client.home import LOCK, socket_of
@@ -154,14 +153,7 @@ async def open_link(reactor: Any, home: Path, locator: amp.CommandLocator | None
 
 def is_served(home: Path) -> bool:
     """Whether some agent holds this home: another command may have started one at the same moment."""
-    try:
-        with open(home / LOCK, "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_held(home / LOCK)
 
 
 def failed_start(child: "subprocess.Popen[bytes]", logfile: Path, before: int) -> P2PChatError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from p2pchat.cli import check_host, check_ring, running
 from p2pchat.cli.finding import FAILED, OK, Finding, broken, fine
-from p2pchat.cli.places import home_of, node_folder
+from p2pchat.cli.places import home_of, is_held, node_folder
 from p2pchat.cli.ring_watch import Ask, Asked
 from p2pchat.cli.show import json_line
 from p2pchat.client.home import LOCK
@@ -18,6 +18,7 @@ from p2pchat.discovery.interfaces import local_addresses
 from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Address
 from p2pchat.server.commands import AskStatus
+from p2pchat.server.folder import LOCK as NODE_LOCK
 
 LISTENING = ("ring", "clients", "metrics")
 
@@ -38,7 +39,7 @@ def doctor(options: argparse.Namespace) -> int:
 def server(options: argparse.Namespace) -> list[Finding]:
     """Everything about a node, whether it runs or not."""
     folder = node_folder(options)
-    runs = check_host.is_held(folder / "lock")
+    runs = is_held(folder / NODE_LOCK)
     certificates, admission = check_ring.certificates(folder, options.authority, time.time())
     findings = [*certificates, *check_host.disk(folder), *check_host.database(folder)]
     found, heard = multicast(options)
@@ -54,7 +55,7 @@ def server(options: argparse.Namespace) -> list[Finding]:
 def client(options: argparse.Namespace) -> list[Finding]:
     """Everything about an agent."""
     home = home_of(options)
-    runs = check_host.is_held(home / LOCK)
+    runs = is_held(home / LOCK)
     findings = check_host.disk(home)
     ring: bytes | None = None
     for path in (options.ring_certificate, home / "ring.pem"):

@@ -1,6 +1,7 @@
-"""Where things lie when no option says so."""
+"""Where things lie when no option says so, and whether a program holds them."""
 
 import argparse
+import fcntl
 from pathlib import Path
 
 import platformdirs
@@ -19,3 +20,15 @@ def home_of(options: argparse.Namespace) -> Path:
 def node_folder(options: argparse.Namespace) -> Path:
     """The node's folder."""
     return options.data or platform_folder()
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a program runs that holds this lock."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

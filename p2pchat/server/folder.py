@@ -13,6 +13,8 @@ from p2pchat.errors import Damaged, DiskFull, P2PChatError, UserError
 MAX_SOCKET_BYTES = 107
 """What a UNIX socket's address holds on Linux; 103 elsewhere."""
 MAX_FILE_BYTES = 64 << 20
+LOCK = "lock"
+"""Of the folder; held as long as the node runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class DataFolder:
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise refusal(error, path) from error
         try:
