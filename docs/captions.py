@@ -29,7 +29,7 @@ def files() -> list[Path]:
         text=True,
         check=False,
     ).stdout.splitlines()
-    return sorted(set(found) - {Path(each) for each in ignored})
+    return sorted(set(found) - {Path(each) for each in ignored}, key=lambda path: (path.parent, path.name))
 
 
 def listing() -> str:

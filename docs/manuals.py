@@ -116,7 +116,7 @@ def shown(action: argparse.Action) -> str:
 
 
 def statuses() -> Iterator[str]:
-    """The exit statuses of the contract."""
+    """The exit statuses of every command."""
     yield ".SH EXIT STATUS"
     for status, text in STATUSES:
         yield from tagged(bold(status), escaped(sentence(text)))

@@ -64,7 +64,7 @@ def speak_utf8(*streams: TextIO) -> None:
 
 
 def one_line(text: str) -> str:
-    """The reason as the one line that the contract promises."""
+    """The reason, as the one line that a command ends with."""
     return " ".join(text.split()) or "failed"
 
 

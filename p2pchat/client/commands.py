@@ -1,7 +1,7 @@
 """Commands of the agent's control socket: what the command line and the chat screen may ask.
 
 The socket is AMP over UNIX, `agent.sock` in the home (or the path in `agent.path`); who can open it is the person.
-Rows are JSON objects exactly as the contract prints them (DESIGN.md 7), so that a caller passes them on as they are:
+Rows are JSON objects exactly as the command line prints them, so that a caller passes them on as they are:
 
 * account    `{"user","fingerprint","ring","node"}` and, once, `"recovery_key"`
 * session    `{"user","state","epoch","node","handover":{"state","messages","total"}}`; a replaced one also has

@@ -1,4 +1,4 @@
-"""JSON objects of the contract (DESIGN.md 7) out of the agent's values, and messages back."""
+"""JSON objects of the control socket (commands.py) out of the agent's values, and messages back."""
 
 from datetime import UTC, datetime
 
@@ -72,7 +72,7 @@ def person_row(user: str, contact: Contact | None, presence: str, last_seen: int
 
 
 def export_row(line: Line, me: str) -> JSONObject:
-    """A message with what `Import` needs beside the contract's fields."""
+    """A message with what `Import` needs beside the fields of its row."""
     return message_row(line, me) | {"chat": line.chat, "order": line.place, "seq": line.seq, "prev": line.prev.hex()}
 
 

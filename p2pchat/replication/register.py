@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.packing import pack, unpack
+from p2pchat.replication.packing import unpack
 
 MAX_VALUE_BYTES = 60_000
 OPERATIONS_KEPT = 8
@@ -118,11 +118,6 @@ def descends(later: Versioned, earlier: Versioned) -> bool:
     if not earlier.operations or later.version <= earlier.version or place < 0:
         return False
     return later.operations[place] == earlier.operations[-1]
-
-
-def encode_content(content: Versioned) -> bytes:
-    """As it lies on disk."""
-    return pack(content)
 
 
 def decode_content(encoded: bytes) -> Versioned:

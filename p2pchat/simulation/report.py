@@ -57,7 +57,7 @@ class Tally:
         )
 
     def row(self) -> dict[str, int]:
-        """The contract's columns; `first_wrong` only where there is a seed to look at."""
+        """The columns of every run; `first_wrong` only where there is a seed to look at."""
         row = {"seeds": self.seeds, "violations": self.violations, "lost": self.lost, "operations": self.operations}
         return row if self.first_wrong is None else row | {"first_wrong": self.first_wrong}
 
