@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from p2pchat.chat.message import sequence
+from p2pchat.chat.message import MAX_NUMBER, sequence
 from p2pchat.chat.storage import Database
+from p2pchat.errors import Misbehaved
 
 CONTACT, REQUEST, BLOCKED, KNOWN = "contact", "request", "blocked", "known"
 COLUMNS = (
@@ -97,7 +98,13 @@ class ContactStore:
         )
 
     def saw(self, user: str, version: int = 0, epoch: int = 0, mail_key: int = 0) -> bool:
-        """Remember the highest account version, session epoch and mail key number; whether the session is new to us."""
+        """Remember the highest account version, session epoch and mail key number; whether the session is new to us.
+
+        Raises:
+            Misbehaved: one of them is higher than the database holds.
+        """
+        if max(version, epoch, mail_key) > MAX_NUMBER:
+            raise Misbehaved(f"The records of {user} have numbers that there cannot be.")
         with self._database.transaction() as connection:
             before = connection.execute("SELECT epoch FROM contacts WHERE user = ?", (user,)).fetchone()
             connection.execute(

@@ -15,6 +15,8 @@ from p2pchat.errors import Misbehaved
 ID_BYTES = 16
 CAPABILITY_BYTES = 16
 MAX_TEXT_BYTES = 48 * 1024
+MAX_NUMBER = 2**63 - 1
+"""Of a session or a text, as the database holds it."""
 MAX_RECEIPT_IDS = 500
 COUNT_BITS = 32
 """Of a seq: the higher 32 bits are the session epoch, the lower ones count."""
@@ -70,7 +72,10 @@ class Receipt:
         """Read a body; Misbehaved when it is none."""
         if len(body) < 9 or body[0] not in tuple(Mark):
             raise Misbehaved("a receipt has no mark that we know")
-        return cls(Mark(body[0]), int.from_bytes(body[1:9], "big"), read_ids(body[9:]))
+        epoch = int.from_bytes(body[1:9], "big")
+        if epoch > MAX_NUMBER:
+            raise Misbehaved("a receipt names a session that there cannot be")
+        return cls(Mark(body[0]), epoch, read_ids(body[9:]))
 
 
 @dataclass(frozen=True, slots=True)

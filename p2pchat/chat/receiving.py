@@ -10,13 +10,21 @@ from twisted.logger import Logger
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, KNOWN, REQUEST
 from p2pchat.chat.history import Display
-from p2pchat.chat.message import CAPABILITY_BYTES, MAX_TEXT_BYTES, Line, Mark, Receipt, Reply, Type, read_ids
+from p2pchat.chat.message import (
+    CAPABILITY_BYTES,
+    MAX_NUMBER,
+    MAX_TEXT_BYTES,
+    Line,
+    Mark,
+    Receipt,
+    Reply,
+    Type,
+    read_ids,
+)
 from p2pchat.chat.stores import Stores
 from p2pchat.crypto.opening import Opened
 from p2pchat.errors import Misbehaved
 
-MAX_SEQ = 2**63 - 1
-"""What SQLite holds."""
 MAX_SENT_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
@@ -150,7 +158,7 @@ class Receiving:
             after.append(lambda: self._listeners.missing(message.author, wanted))
 
     def _take_text(self, message: Incoming, after: list[Callable[[], None]]) -> None:
-        if len(message.body) > MAX_TEXT_BYTES or message.seq > MAX_SEQ or message.sent_ms > MAX_SENT_MS:
+        if len(message.body) > MAX_TEXT_BYTES or message.seq > MAX_NUMBER or message.sent_ms > MAX_SENT_MS:
             raise Misbehaved("A text, its number or its time is larger than is allowed.")
         try:
             text = message.body.decode()
