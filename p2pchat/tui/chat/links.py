@@ -20,18 +20,24 @@ _PAIRS = {")": "(", "]": "["}
 def found(text: str) -> Iterator[tuple[int, int]]:
     """Where links begin and end; punctuation behind one is not part of it, nor a bracket that was opened before it."""
     for match in LINK.finditer(text):
-        start, end = match.span()
-        while end > start and (text[end - 1] in _CLOSING or _unopened(text[start:end])):
-            end -= 1
+        start, end = match.start(), _end(text, *match.span())
         following = text[end : end + 1]
         whole = not following or ord(following) < 128 or following.isspace()
         if whole and end - start <= MAX_LINK_CHARACTERS and host(text[start:end]):
             yield start, end
 
 
-def _unopened(link: str) -> bool:
-    opening = _PAIRS.get(link[-1:])
-    return opening is not None and link.count(link[-1]) > link.count(opening)
+def _end(text: str, start: int, end: int) -> int:
+    """Where a link ends that reaches to `end` with what stands behind it; one pass, however long the text is."""
+    unopened = {last: text.count(last, start, end) - text.count(first, start, end) for last, first in _PAIRS.items()}
+    while end > start:
+        last = text[end - 1]
+        if unopened.get(last, 0) > 0:
+            unopened[last] -= 1
+        elif last not in _CLOSING:
+            break
+        end -= 1
+    return end
 
 
 def links(text: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Links end where people mean them to, and never show something else than where they lead."""
 
+from typing import Any
+
 import urwid
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.tui.chat.links import host, links, markup
+from p2pchat.tui.chat.links import found, host, links, markup
 
 
 class LinkTests(SynchronousTestCase):
@@ -19,6 +21,23 @@ class LinkTests(SynchronousTestCase):
             ("https://a.example/" + "x" * 3000, []),
         ):
             self.assertEqual(links(text), expected)
+
+    def test_a_long_tail_is_looked_at_once(self) -> None:
+        looked = 0
+
+        class Counting(str):
+            """Counts the characters that are looked at behind a link."""
+
+            __slots__ = ()
+
+            def __getitem__(self, key: Any) -> str:
+                nonlocal looked
+                looked += 1 if isinstance(key, int) else len(range(*key.indices(len(self))))
+                return str(self)[key]
+
+        tail = 20_000
+        self.assertEqual(list(found(Counting("https://a.example/" + ")." * tail))), [(0, 18)])
+        self.assertLess(looked, 10 * tail)
 
     def test_letters_that_look_like_others_are_no_link(self) -> None:
         self.assertEqual(links("https://b\u0430nk.example/"), [])
