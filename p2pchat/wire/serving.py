@@ -22,7 +22,7 @@ from p2pchat.wire.codec import Codec, answer, refusal
 from p2pchat.wire.faults import MAX_ERROR_CHARACTERS, check_size
 from p2pchat.wire.limits import Limits
 from p2pchat.wire.locators import Locators
-from p2pchat.wire.tally import DONE, Tally, coded
+from p2pchat.wire.tally import DONE, UNKNOWN, Tally, coded
 
 MAX_LOGGED_FAULTS = 10
 """Tracebacks that one connection can put into our log."""
@@ -66,13 +66,13 @@ class Serving:
 
     def _serve(self, name: bytes, tag: bytes, box: amp.AmpBox) -> None:
         request.resume(box)
-        asked = _Asked(name, tag, self._clock.seconds(), request.current())
+        found = self._locators.find(name)
+        asked = _Asked(name if found else UNKNOWN, tag, self._clock.seconds(), request.current())
         if self.running >= self._limits.calls_in:
             self._refuse(asked, amp.RemoteAmpError(Busy.code, "Too many calls are under way on this connection."))
             return
-        found = self._locators.find(asked.name)
         if found is None:
-            unknown = f"Unhandled Command: {asked.name!r}"
+            unknown = f"Unhandled Command: {name!r}"
             self._refuse(asked, amp.RemoteAmpError(amp.UNHANDLED_ERROR_CODE, unknown))
             return
         codec, respond = found

@@ -11,6 +11,11 @@ from p2pchat.counting import SECONDS, Histogram
 DONE = "ok"
 MAX_COMMANDS = 200
 """Names of commands that are told apart; nobody makes us remember more by inventing them."""
+MAX_OUTCOMES = 64
+"""The same for how calls end: the other end chooses an error's code."""
+MAX_OUTCOME_CHARACTERS = 40
+UNKNOWN = b"unknown"
+"""Stands for any command that nothing here answers, so that those which exist keep their names."""
 
 
 class Tally:
@@ -29,6 +34,7 @@ class Tally:
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.seconds: dict[str, Histogram] = {}
+        self._outcomes: set[str] = set()
 
     def answered(self, command: bytes, how: str, size: int, seconds: float) -> None:
         """We answered a call: its outcome, and the bytes of the values and their names."""
@@ -40,7 +46,12 @@ class Tally:
     def heard(self, command: bytes, result: Any) -> None:
         """A call of ours was answered so, or failed."""
         name = self._name(command)
-        self.asked[name, outcome(result)] += 1
+        how = outcome(result)
+        if how not in self._outcomes:
+            if len(self._outcomes) >= MAX_OUTCOMES or len(how) > MAX_OUTCOME_CHARACTERS:
+                how = "other"
+            self._outcomes.add(how)
+        self.asked[name, how] += 1
         self.received[name] += size(result)
 
     def note(self, result: Any, command: bytes) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
 from twisted.protocols import amp
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
@@ -144,6 +145,16 @@ class MetricsTests(SynchronousTestCase):
             self.tally.answered(b"Nonsense%d" % number, "ok", 0, 0.0)
         self.assertLessEqual(len(self.tally.seconds), 201)
         self.assertGreater(self.tally.served["other", "ok"], 700)
+
+    def test_invented_error_codes_cost_nothing(self) -> None:
+        self.tally.heard(b"Pull", Failure(amp.RemoteAmpError(b"BUSY", "")))
+        for number in range(1_000):
+            self.tally.heard(b"Pull", Failure(amp.RemoteAmpError(b"NONSENSE%d" % number, "")))
+            self.tally.heard(b"Pull", Failure(amp.RemoteAmpError(b"N" * 60_000, "")))
+        self.assertEqual(self.tally.asked["Pull", "busy"], 1)
+        self.assertLessEqual(len(self.tally.asked), 66)
+        self.assertLess(max(len(how) for _, how in self.tally.asked), 100)
+        self.assertGreater(self.tally.asked["Pull", "other"], 1_900)
 
     def test_probes(self) -> None:
         self.assertEqual(self.get(b"livez")[0], 200)

@@ -126,3 +126,11 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(self.tally.asked, {("Echo", "ok"): 1, ("Echo", "user"): 1})
         self.assertEqual(self.tally.received["Echo"], self.tally.sent["Echo"])
         self.assertGreater(self.tally.sent["Echo"], len("hello"))
+
+    def test_commands_that_nobody_knows_are_counted_as_one(self) -> None:
+        for number in range(3):
+            invented = amp.AmpBox({amp.COMMAND: b"Nonsense%d" % number, amp.ASK: b"%d" % number})
+            self.link.sendBox(invented)
+        self.pump.flush()
+        self.assertEqual(list(self.tally.seconds), ["unknown"])
+        self.assertEqual(sum(self.tally.served.values()), 3)
