@@ -13,6 +13,8 @@ COLUMNS = (
     " FROM replies WHERE replies.author = messages.author AND replies.id = messages.id), x'') AS reply_to"
 )
 """A message as `Line` has it."""
+MAX_EARLY_RECEIPTS = 2_000
+"""Receipts for messages that are not here yet; the oldest give way."""
 TRIGRAM = 3
 """Characters; shorter words are not in the index, and looked for one by one."""
 
@@ -52,7 +54,10 @@ class Archive:
             )
             if cursor.rowcount == 0:
                 return None
-            return self._by_row(int(cursor.lastrowid or 0))
+            row = int(cursor.lastrowid or 0)
+            if line.author != line.chat:
+                self._confirm_early(connection, line, now_ms)
+            return self._by_row(row)
 
     def refer(self, author: str, identifier: bytes, quoted: bytes) -> None:
         """A message of this author, here already or not, answers another one; the first word about it holds."""
@@ -202,6 +207,27 @@ class Archive:
                 "UPDATE messages SET epoch = max(epoch, ?) WHERE chat = ? AND author = ? AND id = ?",
                 (epoch, chat, author, identifier),
             )
+
+    def confirmed_early(self, chat: str, author: str, identifier: bytes, state: str, epoch: int) -> None:
+        """A receipt came; if our message is not here, it counts once the home that wrote it hands it over."""
+        if self._own(chat, author, identifier) is not None:
+            return
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO early (chat, id, state, epoch) VALUES (?, ?, ?, ?)",
+                (chat, identifier, state, epoch),
+            )
+            connection.execute(
+                "DELETE FROM early WHERE number <= (SELECT max(number) FROM early) - ?", (MAX_EARLY_RECEIPTS,)
+            )
+
+    def _confirm_early(self, connection: sqlite3.Connection, line: Line, now_ms: int) -> None:
+        early = connection.execute(
+            "DELETE FROM early WHERE chat = ? AND id = ? RETURNING state, epoch", (line.chat, line.id)
+        ).fetchall()
+        for state, epoch in early:
+            self.acknowledged(line.chat, line.author, line.id, epoch)
+            self.advance(line.chat, line.author, line.id, state, None, now_ms)
 
     def older_acknowledged(self, chat: str, author: str, epoch: int, since_ms: int, limit: int) -> list[Line]:
         """Our texts since `since_ms` that only a session before `epoch` has acknowledged, oldest first."""

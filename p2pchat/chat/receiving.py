@@ -189,6 +189,7 @@ class Receiving:
 
     def confirmed(self, contact: str, identifier: bytes, state: str, epoch: int, way: str) -> Line | None:
         """A contact's session `epoch` has a message of ours; the line, if that is news."""
+        self._stores.archive.confirmed_early(contact, self._me, identifier, state, epoch)
         self._stores.archive.acknowledged(contact, self._me, identifier, epoch)
         self._stores.outbox.remove(contact, [identifier])
         line = self._stores.archive.advance(contact, self._me, identifier, state, None, self._now_ms())

@@ -107,6 +107,16 @@ STEPS = (
         envelope    BLOB               -- id of the envelope that was stored, 32 bytes; NULL while it waits
     ) STRICT;
     """,
+    """
+    CREATE TABLE early (
+        number      INTEGER PRIMARY KEY,
+        chat        TEXT NOT NULL,     -- whose receipt it is
+        id          BLOB NOT NULL,     -- of a message of ours that is not here (yet: another home hands it over)
+        state       TEXT NOT NULL,     -- delivered or read
+        epoch       INTEGER NOT NULL,  -- of their session
+        UNIQUE (chat, id, state)
+    ) STRICT;
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
 

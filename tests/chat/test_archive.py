@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.chat.archive import Archive
+from p2pchat.chat.archive import MAX_EARLY_RECEIPTS, Archive
 from p2pchat.chat.message import Line, sequence
 from p2pchat.chat.storage import Database
 
@@ -43,6 +43,30 @@ class ArchiveTests(SynchronousTestCase):
         self.archive.add(line("old home", sequence(1, 9)), 5000)
         self.archive.add(line("new home", sequence(2, 1)), 5001)
         self.assertEqual(self.texts(), ["old home", "new home"])
+
+    def test_a_receipt_may_come_before_the_home_that_wrote_hands_the_message_over(self) -> None:
+        mine = line("mine", 7, author="alice", state="stored")
+        self.archive.confirmed_early("carol", "alice", mine.id, "delivered", 3)
+        self.assertEqual(self.state_of_added(mine), "stored")
+        other = line("other", 8, author="alice", state="stored")
+        for state in ("read", "delivered"):
+            self.archive.confirmed_early("bob", "alice", other.id, state, 4)
+        self.assertEqual(self.state_of_added(other), "read")
+        self.assertEqual([each.text for each in self.archive.older_acknowledged("bob", "alice", 5, 0, 9)], ["other"])
+        self.assertEqual(self.database.query("SELECT chat FROM early"), [("carol",)])
+
+    def state_of_added(self, added: Line) -> str:
+        kept = self.archive.add(added, 5000)
+        return kept.state if kept is not None else "not kept"
+
+    def test_early_receipts_are_bounded_and_those_of_messages_that_are_here_not_kept(self) -> None:
+        self.archive.add(line("here", 1, author="alice", state="stored"), 5000)
+        self.archive.confirmed_early("bob", "alice", line("", 1, author="alice").id, "delivered", 1)
+        with self.database.transaction():
+            for number in range(MAX_EARLY_RECEIPTS + 5):
+                self.archive.confirmed_early("bob", "alice", number.to_bytes(16, "big"), "delivered", 1)
+        rows = self.database.query("SELECT min(id), count(*) FROM early")
+        self.assertEqual(rows, [((5).to_bytes(16, "big"), MAX_EARLY_RECEIPTS)])
 
     def test_pages_meet_without_gap_or_double(self) -> None:
         for seq in range(1, 26):

@@ -11,7 +11,8 @@ from p2pchat.client.handover import HandOver
 from p2pchat.simulation import chat
 from p2pchat.simulation.programs import Town
 
-SEEDS = 1
+SEEDS = (1, 2021)
+"""2021: a receipt came to the new home before the message that it was for, and was forgotten."""
 
 
 class ChatTests(SynchronousTestCase):
@@ -20,7 +21,7 @@ class ChatTests(SynchronousTestCase):
         return any(not chat.simulate(seed).faultless for seed in seeds)
 
     def test_every_message_arrives_once_and_in_order(self) -> None:
-        for seed in range(1, 1 + SEEDS):
+        for seed in SEEDS:
             outcome = chat.simulate(seed)
             self.assertEqual((outcome.violations, outcome.lost, outcome.story), (0, 0, ()))
             self.assertGreater(outcome.operations, 20)
