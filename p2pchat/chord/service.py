@@ -1,4 +1,4 @@
-"""Keeps our node on the ring: timers, questions to others, and what the rest of the node asks about membership."""
+"""Keeps our node on the ring: the parts that do, put together, and what the rest of the node asks about membership."""
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from random import Random
@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +27,7 @@ from p2pchat.chord.ring import (
     Stabilized,
     View,
 )
+from p2pchat.chord.rounds import Rounds
 from p2pchat.chord.routing import Step
 from p2pchat.chord.spreading import Spreading
 from p2pchat.chord.status import Found, NodeState, NodeStatus, RingStatus
@@ -38,14 +39,8 @@ from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.identifiers import CIRCLE, Address, Identifier, between, name
 from p2pchat.wire.connection import Call
 
-TICK_SECONDS = 1.0
-"""Between two looks at the nodes that we watch."""
-BUSY_SECONDS, SLOWING = 0.3, 1.25
-"""Between two stabilizations after a change; each pause is longer than the one before it."""
 RIPPLE_SECONDS = 0.15
 """In a big ring a change so many nodes away needs so much longer to show in our successor's list."""
-SOON_SECONDS = 0.05
-AGAIN_SECONDS = 0.2
 FORGET_TICKS = 600
 MAX_TOLD = 64
 """Nodes that are told when we leave; the others hear it from them."""
@@ -86,9 +81,14 @@ class ChordService(Service):
         self._own, self._clock, self._chance = me, clock, chance
         self._founder, self._returning = founder, len(table) > (me.identifier in table)
         self._ring = Ring(self.me, length)
+        self._rounds = Rounds(
+            clock, chance, self._pace, self._is_ready, self._is_settled, self._look, self._stabilize, self._spread
+        )
         self._watch = Watch(self.me, table, call, clock, chance, self._life_changed, self._spawn)
         self._weighing = Weighing(self.me, table, clock, chance, self._watch.probe_soon, self._watch.saw)
-        self._spreading = Spreading(self.me, table, call, clock, chance, self._weighing, self._spawn, self._spread_soon)
+        self._spreading = Spreading(
+            self.me, table, call, clock, chance, self._weighing, self._spawn, self._rounds.spread_soon
+        )
         self._announcing = Announcing(self.me, table, self._watch, self._spreading, self._weighing, clock, self._spawn)
         self.announced = self._announcing.hear
         self.fetched, self.likened = self._spreading.fetched, self._spreading.likened
@@ -97,7 +97,7 @@ class ChordService(Service):
         self._seeds = Seeds(greet, self.met, clock)
         self._upkeep = Upkeep(
             self._ring, table, self._watch, self._spreading, self._weighing,
-            self._spawn, self._named, self._again, self._moved,
+            self._spawn, self._named, self._rounds.again, self._moved,
         )  # fmt: skip
         self._lookups = Lookups(self._ring, table, self._upkeep.ask_step, self._upkeep.answers, clock, chance)
         self._joining = Joining(
@@ -107,10 +107,6 @@ class ChordService(Service):
         self.expel, self.found = self._watch.expel, self._joining.begin_anew
         self.upkeep, self.lookups = self._upkeep, self._lookups
         self._running: set[Deferred[Any]] = set()
-        self._tick: IDelayedCall | None = None
-        self._round: IDelayedCall | None = None
-        self._spread: IDelayedCall | None = None
-        self._ticks, self._pause = 0, BUSY_SECONDS
         table.learn(me, clock.seconds(), NodeState.JOINING, proven=True)
         table.set_state(self.me, NodeState.JOINING, clock.seconds())
 
@@ -118,15 +114,13 @@ class ChordService(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._tick = self._clock.callLater(TICK_SECONDS * self._chance.random(), self._on_tick)
+        self._rounds.start()
         self._guard.start()
 
     def stopService(self) -> None:
         super().stopService()
+        self._rounds.stop()
         self._guard.stop()
-        for timer in (self._tick, self._round, self._spread):
-            if timer is not None and timer.active():
-                timer.cancel()
         for running in list(self._running):
             running.cancel()
 
@@ -173,7 +167,7 @@ class ChordService(Service):
         """Our own record has new addresses (and a higher sequence): spread it."""
         self._own = me
         self.table.learn(me, self._clock.seconds(), proven=True)
-        self._spread_soon()
+        self._rounds.spread_soon()
 
     def met(self, record: NodeRecord) -> None:
         """This node proved itself to us on a link just now (the record is verified)."""
@@ -284,7 +278,7 @@ class ChordService(Service):
         self.state = NodeState.READY
         self.table.set_state(self.me, NodeState.READY, self._clock.seconds())
         self._log.info("on the ring: {nodes} nodes known", nodes=len(self.table))
-        self._disturbed()
+        self._rounds.disturbed()
         self._notify_change()
 
     def _life_changed(self, node: Identifier, before: NodeState | None, now: NodeState) -> None:
@@ -302,12 +296,12 @@ class ChordService(Service):
         if (now in LIVE) != (before in LIVE):
             self._announcing.changed(node, before)
             if near:
-                self._disturbed(self._upkeep.rank(node) * RIPPLE_SECONDS if self._weighing.is_big else 0.0)
+                self._rounds.disturbed(self._upkeep.rank(node) * RIPPLE_SECONDS if self._weighing.is_big else 0.0)
         self._notify_change()
 
     def _moved(self) -> None:
-        if not (self._weighing.is_big and self._upkeep.settled):
-            self._disturbed()
+        if not self._is_settled():
+            self._rounds.disturbed()
         self._notify_change()
 
     def _notify_change(self) -> None:
@@ -317,84 +311,51 @@ class ChordService(Service):
             except Exception:
                 self._log.failure("somebody could not take a change of the ring")
 
-    # -- timers
+    # -- what is looked after, when `Rounds` says so
 
-    @property
     def _pace(self) -> Pace:
         return BIG if self._weighing.is_big else SMALL
 
-    def _again(self) -> None:
-        self._round_within(AGAIN_SECONDS)
+    def _is_ready(self) -> bool:
+        return self.state is NodeState.READY
 
-    def _disturbed(self, later: float = 0.0) -> None:
-        """Something changed: look at everything soon, and often for a while."""
-        self._pause = BUSY_SECONDS
-        self._round_within(SOON_SECONDS, later)
-        self._spread_soon()
+    def _is_settled(self) -> bool:
+        return self._weighing.is_big and self._upkeep.settled
 
-    def _round_within(self, seconds: float, later: float = 0.0) -> None:
-        """Stabilize within so many seconds (and so much later), or earlier if that is due anyway."""
-        if not self.running:
-            return
-        pause = later + self._chance.uniform(0.2, 1.0) * seconds
-        if self._round is None or not self._round.active():
-            self._round = self._clock.callLater(pause, self._stabilize)
-        elif self._round.getTime() - self._clock.seconds() > pause:
-            self._round.reset(pause)
+    def _is_guarding(self) -> bool:
+        return self._is_ready() and self._weighing.is_big
 
     def _stabilize(self) -> None:
-        if self.state is not NodeState.READY:
-            return
-        self._round = self._clock.callLater(self._pause * self._chance.uniform(0.8, 1.2), self._stabilize)
-        settled = self._weighing.is_big and self._upkeep.settled
-        self._pause = self._pace.quiet if settled else min(self._pause * SLOWING, self._pace.quiet)
         nearest = next(iter(self.table.first_live(Identifier((self.me + 1) % CIRCLE), 1)), None)
         if nearest is not None and between(self.me, nearest, self._ring.head):
             self._upkeep.feed(Discovered(nearest))
         self._upkeep.feed(Stabilized())
 
-    def _on_tick(self) -> None:
-        self._tick = self._clock.callLater(TICK_SECONDS * self._chance.uniform(0.9, 1.1), self._on_tick)
-        try:
-            self._look()
-        except Exception:
-            self._log.failure("one round of upkeep failed")
-
-    def _look(self) -> None:
-        now = self._clock.seconds()
-        self._ticks += 1
-        pace = self._pace
-        if self._ticks % pace.due == 0:
+    def _look(self, ticks: int) -> None:
+        now, pace = self._clock.seconds(), self._pace()
+        if ticks % pace.due == 0:
             for node in [each for each in self.table.due(now) if each != self.me][: pace.due_at_once]:
                 self._watch.probe_soon(node)
-        if self._ticks % FORGET_TICKS == 0:
+        if ticks % FORGET_TICKS == 0:
             self.table.forget_dead(now)
-        if self.state is not NodeState.READY:
+        if not self._is_ready():
             return
         predecessor, length = self._ring.predecessor, self._ring.length
-        for node in self._watch.around(self._ticks, predecessor, length, self._weighing.is_big):
+        for node in self._watch.around(ticks, predecessor, length, self._weighing.is_big):
             if self._watch.is_silent(node):
                 self._watch.probe_soon(node)
-        if self._ticks % pace.spread == 0:
-            self._spread_soon()
+        if ticks % pace.spread == 0:
+            self._rounds.spread_soon()
         if not self._ring.successors:
             self._spawn(self._greet_seeds())
-        if self._ticks % pace.finger == 0 and (self.table.full or not self._weighing.is_big):
+        if ticks % pace.finger == 0 and (self.table.full or not self._weighing.is_big):
             self._spawn(self._lookups.fix_finger())
-        if self._ticks % pace.self_lookup == 0:
+        if ticks % pace.self_lookup == 0:
             others = self._announcing.links() if self._weighing.is_big else self.table.live()
             self._spawn(self._lookups.look_up_ourselves([node for node in others if node != self.me]))
 
-    def _is_guarding(self) -> bool:
-        return self.state is NodeState.READY and self._weighing.is_big
+    def _spread(self) -> None:
+        self._spreading.go_round(self._announcing.partners(self._ring.successors[:1]))
 
     async def _greet_seeds(self) -> None:
         await self._seeds.greet(addresses(self.table, self.table.live()), REGREET_SECONDS)
-
-    def _spread_soon(self) -> None:
-        if self.running and (self._spread is None or not self._spread.active()):
-            self._spread = self._clock.callLater(self._chance.uniform(0.2, 1.0) * self._pace.soon, self._spread_now)
-
-    def _spread_now(self) -> None:
-        if self.state is NodeState.READY:
-            self._spreading.go_round(self._announcing.partners(self._ring.successors[:1]))
