@@ -8,12 +8,14 @@ from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration
 from p2pchat.replication.copying import copy
-from p2pchat.replication.learning import PULL_SECONDS, Turns
+from p2pchat.replication.learning import PULL_SECONDS, Turns, following
 from p2pchat.replication.member import Member
 from p2pchat.replication.packing import packed_size
 from p2pchat.replication.transfers import CopyReply, DigestReply, DigestRequest, Position, PullReply, PullRequest
 
 DIGEST_SECONDS = 3.0
+MEND_SECONDS = 120.0
+"""One comparison takes no longer, whatever the other node lists; what was fetched stays."""
 
 Spend = Callable[[int], Awaitable[bool]]
 """Told how many bytes of records have come; whether to go on, when it is time for that."""
@@ -73,7 +75,8 @@ class Comparing:
         slot_of = self._member.ground.slot_of
         mended: set[int] = set()
         position: Position | None = None
-        while True:
+        until = self._asking.clock.seconds() + MEND_SECONDS
+        while self._asking.clock.seconds() < until:
             left = tuple(slot for slot in slots if position is None or slot >= slot_of(position.point))
             page = await self._asking.attempt(partner, PullRequest(configuration, left, position), PULL_SECONDS)
             if not isinstance(page, PullReply):
@@ -85,9 +88,10 @@ class Comparing:
                 return mended
             unfinished = None if page.next is None else slot_of(page.next.point)
             mended.update(slot for slot in page.full if slot != unfinished)
-            if page.next is None:
-                return mended
-            position = page.next
+            position = following(self._member.ground, position, page)
+            if position is None:
+                break
+        return mended
 
     async def _fetch(self, partner: Identifier, configuration: Configuration, page: PullReply, spend: Spend) -> bool:
         missing = await self._turns(

@@ -6,15 +6,15 @@ from typing import Protocol, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from p2pchat.errors import P2PChatError
+from p2pchat.errors import Misbehaved, P2PChatError
 from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration, needed_sources
 from p2pchat.replication.copying import copy
-from p2pchat.replication.ground import Event
+from p2pchat.replication.ground import Event, Ground
 from p2pchat.replication.member import Member
 from p2pchat.replication.store import Store
-from p2pchat.replication.transfers import CopyReply, Position, PullReply, PullRequest
+from p2pchat.replication.transfers import ITEMS, CopyReply, Position, PullReply, PullRequest
 
 PULL_SECONDS = 5.0
 STAGGER_SECONDS = 0.3
@@ -27,6 +27,18 @@ class Turns(Protocol):
     """Runs turns of this node's own member, and tells of their events once they are durable."""
 
     def __call__(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]: ...
+
+
+def following(ground: Ground, after: Position | None, page: PullReply) -> Position | None:
+    """Where the next page begins, None behind the last one; Misbehaved where that is not behind this one."""
+
+    def order(position: Position) -> tuple[int, bool, Identifier, int, bytes]:
+        slot = ground.slot_of(position.point)
+        return slot, position.kind == ITEMS, position.point, position.kind, position.id
+
+    if page.next is not None and after is not None and order(page.next) <= order(after):
+        raise Misbehaved("A page of records was sent that goes back.")
+    return page.next
 
 
 class Learning:
@@ -120,9 +132,9 @@ class Learning:
             if not await self._copy(node, page):
                 return
             await self._count(node, page, old)
-            if page.next is None:
+            after = following(self._member.ground, after, page)
+            if after is None:
                 return
-            after = page.next
 
     def _remaining(self, after: Position | None) -> tuple[int, ...]:
         least = 0 if after is None else self._member.ground.slot_of(after.point)

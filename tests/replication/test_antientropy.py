@@ -1,14 +1,18 @@
 """Members find what they missed and fetch it, and little travels where nothing is missing."""
 
+from collections.abc import Callable
 from functools import partial
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.identifiers import CIRCLE, Identifier
-from p2pchat.replication import antientropy
+from p2pchat.replication import antientropy, comparing
 from p2pchat.replication.commands import CompareSlots, Copy, Pull
+from p2pchat.replication.ground import Event
+from p2pchat.replication.inventory import Inventory
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.store import Store
+from p2pchat.replication.transfers import ITEMS, Position, PullReply, PullRequest
 from p2pchat.replication.uset import Item
 
 from .ring import Node, Ring
@@ -109,3 +113,40 @@ class TrafficTests(AntiEntropyCase):
         self.assertNotEqual(self.held(node), self.whole(1, 2))
         self.ring.run(100.0)
         self.assertEqual(self.held(node), self.whole(1, 2))
+
+
+class LyingTests(AntiEntropyCase):
+    """A member whose pages never end, while another one misses something."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ring.nodes[4].crash()
+        self.fill(self.ring.nodes[0])
+        self.asked: list[type] = []
+        self.ring.network.watch = lambda to, command, what: self.asked.append(command) if what == "arrived" else None
+
+    def lie(self, next_: Callable[[PullRequest], Position]) -> None:
+        def pull(self_: Inventory, store: Store, request: PullRequest, events: list[Event]) -> PullReply:
+            return PullReply((), (), (), (), (), next_(request))
+
+        self.patch(Inventory, "pull", pull)
+        self.ring.nodes[4].start()
+
+    def test_pages_that_begin_again_end_the_comparison(self) -> None:
+        self.lie(lambda request: Position(POINTS[-1], ITEMS))
+        self.ring.run(10.0)
+        self.assertLess(self.asked.count(Pull), 3 * self.asked.count(CompareSlots))
+
+    def test_pages_without_an_end_end_with_their_time(self) -> None:
+        self.patch(comparing, "MEND_SECONDS", 5.0)
+        numbers, turn = iter(range(1, 1_000_000)), antientropy.AntiEntropy.turn
+        ended: list[antientropy.AntiEntropy] = []
+
+        async def noted(self_: antientropy.AntiEntropy) -> None:
+            await turn(self_)
+            ended.append(self_)
+
+        self.patch(antientropy.AntiEntropy, "turn", noted)
+        self.lie(lambda request: Position(POINTS[-1], ITEMS, next(numbers).to_bytes(32, "big")))
+        self.ring.run(60.0)
+        self.assertGreater(ended.count(self.ring.nodes[4].service.antientropy), 3)
