@@ -71,8 +71,8 @@ class Precopy:
         """By slot, when this node last had all that a member had."""
         self._wanted: dict[Configuration, set[int]] = {}
         """Slots that are being copied."""
-        self._asked: dict[int, tuple[Identifier, float]] = {}
-        """By slot, which member asked last, and when."""
+        self._asked: dict[int, tuple[Configuration, Identifier, float]] = {}
+        """By slot, which member of which configuration asked last, and when."""
         self._next_look = asking.clock.seconds() + LET_GO_SECONDS
         self._free_at = 0.0
         self._fetched = 0
@@ -118,9 +118,9 @@ class Precopy:
         if caller not in configuration.members or me in configuration.members:
             raise Misbehaved("A node was asked to follow slots by somebody who is no member, or as a member.")
         now = self._asking.clock.seconds()
-        led = {slot for slot in request.slots if self._is_led_by_another(slot, caller, now)}
+        led = {slot for slot in request.slots if self._is_led_by_another(slot, configuration, caller, now)}
         slots = tuple(slot for slot in request.slots if slot not in led)
-        self._asked.update(dict.fromkeys(slots, (caller, now)))
+        self._asked.update(dict.fromkeys(slots, (configuration, caller, now)))
         if fresh := tuple(slot for slot in slots if not self._keeps(slot, configuration)):
             await self._begin(configuration, fresh)
         late = {slot for slot in slots if not self._is_in_step(slot, configuration, now)}
@@ -139,10 +139,13 @@ class Precopy:
         done = tuple(slot for slot in slots if self._is_in_step(slot, configuration, now))
         return FollowReply(done, self._fetched, tuple(sorted(led)))
 
-    def _is_led_by_another(self, slot: int, caller: Identifier, now: float) -> bool:
-        """The lower identifier leads where two ask, so that no two wait for each other at two newcomers."""
-        leader, asked = self._asked.get(slot, (caller, now))
-        return leader < caller and now - asked < LED_SECONDS
+    def _is_led_by_another(self, slot: int, configuration: Configuration, caller: Identifier, now: float) -> bool:
+        """The lower identifier leads where two members ask, so that no two wait for each other at two newcomers.
+
+        Who names another configuration leads nobody: it may be no member at all.
+        """
+        followed, leader, asked = self._asked.get(slot, (configuration, caller, now))
+        return followed == configuration and leader < caller and now - asked < LED_SECONDS
 
     async def _begin(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
         """Keep copies: of slots that this node was a member of, what it has; else nothing yet."""
@@ -211,7 +214,7 @@ class Precopy:
             for slot, record in self._records.items()
             if record.state is State.COPY
             and not self._mirrors(record.configuration)
-            and (slot not in self._asked or now - self._asked[slot][1] >= LET_GO_SECONDS)
+            and (slot not in self._asked or now - self._asked[slot][2] >= LET_GO_SECONDS)
         ]
         if over:
             self._log.info("{count} copies that were made ahead are let go", count=len(over))
