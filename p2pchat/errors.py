@@ -127,12 +127,6 @@ class Moving(TryElsewhere):
     code = b"MOVING"
 
 
-class WrongEpoch(Moving):
-    """The asked member does not serve that epoch of the slot."""
-
-    code = b"WRONG_EPOCH"
-
-
 class NoQuorum(TryElsewhere):
     """Too few members answer: the operation was certainly not done."""
 

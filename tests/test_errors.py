@@ -18,8 +18,8 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(len(codes), len(set(codes)))
 
     def test_the_most_special_error_comes_first(self) -> None:
-        listed = list(errors.on_wire(errors.TryElsewhere, errors.WrongEpoch, errors.Moving))
-        self.assertEqual(listed, [errors.WrongEpoch, errors.Moving, errors.TryElsewhere])
+        listed = list(errors.on_wire(errors.TryElsewhere, errors.P2PChatError, errors.Moving))
+        self.assertEqual(listed, [errors.Moving, errors.TryElsewhere, errors.P2PChatError])
 
     def test_exit_statuses_are_those_of_the_contract(self) -> None:
         statuses = {each.__name__: each.exit_status for each in classes(errors.P2PChatError)}

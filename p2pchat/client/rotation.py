@@ -1,6 +1,8 @@
 """Rotates the mail key: whoever steals an agent's keys later does not read what came before.
 
-The steps and their order are crypto.md 6; no clock decides safety, only when a new key is due.
+Each step is done before the next begins: 1, the new private half is on disk; 2, the register has the new key beside
+the old one, which drains; 3, senders seal to the new one; 4, everything under the old one is fetched; 5, the old one is
+erased, here and in the register.  No clock decides safety, only when a new key is due.
 """
 
 from collections.abc import Callable

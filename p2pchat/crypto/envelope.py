@@ -147,16 +147,6 @@ class MessageContext:
         return b"".join((self._statement_start, lv(fresh), lv(encoded)))
 
 
-def message_key(ring: bytes, root: bytes, fresh: bytes, x: bytes) -> bytes:
-    """The key of one message: KDF(root, r, T("message key", X), 32)."""
-    return MessageContext.of(ring, root, x).key(fresh)
-
-
-def message_statement(ring: bytes, x: bytes, fresh: bytes, encoded: bytes) -> bytes:
-    """What spk signs: T("message", X, r, F)."""
-    return MessageContext.of(ring, b"", x).statement(fresh, encoded)
-
-
 def envelope_id(recipient: str, ring: bytes, envelope: bytes) -> bytes:
     """H(T("envelope", B, envelope)): the element of the mailbox's set."""
     return H(T("envelope", ring, recipient.encode(), envelope))

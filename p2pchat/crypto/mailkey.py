@@ -4,7 +4,6 @@ record = LV(body) ‖ LV(PSS) ‖ LV(SPKI_sign) ‖ LV(SPKI_seal) ‖ LV(escrow)
 Register value = LV(current record) ‖ LV(draining record, or nothing) [‖ LV(renewals of the identity)].
 """
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -28,10 +27,8 @@ from p2pchat.crypto.primitives import (
     HYBRID_PRIVATE_BYTES,
     HYBRID_PUBLIC_BYTES,
     RSA_BYTES,
-    Chance,
     hpke_open,
     hpke_seal,
-    hybrid_generate,
     hybrid_public,
 )
 from p2pchat.crypto.succession import Succession, encode_all, leads_from, parse_all
@@ -156,11 +153,6 @@ class MailKeys:
     def drained(self) -> Self:
         """Step 5 of the rotation: the older key and its escrow are gone."""
         return replace(self, draining=None)
-
-
-def new_mail_key(chance: Chance = os.urandom) -> bytes:
-    """A private half, 96 bytes: to be on disk before its record is published."""
-    return hybrid_generate(chance)
 
 
 def key_id_of(value: bytes | None) -> bytes:

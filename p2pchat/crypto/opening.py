@@ -238,22 +238,3 @@ class Opener:
         except Misbehaved as error:
             raise OpeningFailed(Step.SENDER, str(error)) from None
         received.proven_by = sender
-
-
-class Verdict(enum.Enum):
-    """Step h: what an opened message is, measured on what was seen under the same sender and id."""
-
-    NEW = "new"
-    REPEATED = "repeated"
-    CONTRADICTION = "contradiction"
-
-
-def compare_with_seen(seen: bytes | None, opened: Opened) -> Verdict:
-    """Step h.  REPEATED: acknowledge again, show nothing.  CONTRADICTION: refuse, and show that.
-
-    Args:
-        seen: H(F) that was stored for (sender's fingerprint, message id); None if there is none.
-    """
-    if seen is None:
-        return Verdict.NEW
-    return Verdict.REPEATED if seen == opened.digest else Verdict.CONTRADICTION

@@ -1,6 +1,6 @@
 """What must hold of a ring at every moment, as predicates over a snapshot of all its members.
 
-Source: Zave, IEEE Trans. Software Eng. 43(12), 2017, sections IV to VI; the names are those of chord.md 3.4.
+Source: Zave, IEEE Trans. Software Eng. 43(12), 2017, sections IV to VI.
 """
 
 from collections.abc import Iterator, Mapping

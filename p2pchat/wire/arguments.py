@@ -169,16 +169,6 @@ class Texts(amp.Argument):
         return [_decoded(encoded) for encoded in split(inString, self.most, self.each)]
 
 
-class AddressArgument(amp.Argument):
-    """HOST:PORT of a program."""
-
-    def toString(self, inObject: Address) -> bytes:
-        return str(inObject).encode()
-
-    def fromString(self, inString: bytes) -> Address:
-        return parsed_address(inString)
-
-
 class AddressesArgument(amp.Argument):
     """A list of HOST:PORT, at most `most`, best first."""
 

@@ -23,7 +23,7 @@ MAX_USER_BYTES = 128
 MAX_SESSION_BYTES = 12_000
 MAX_CHANNELS = 1_000
 EXPORTER_LABEL = b"EXPORTER-p2pchat-channel"
-"""Of the 32 bytes that a channel key is bound to (crypto.md 4): `link.exporter(EXPORTER_LABEL)`."""
+"""Of the 32 bytes that a channel key is bound to (docs/protocol.md, 5): `link.exporter(EXPORTER_LABEL)`."""
 
 _SAID = [
     (b"ring", Blob(32, 32)),

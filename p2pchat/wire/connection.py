@@ -143,7 +143,7 @@ class Link(amp.AMP):
         self.here = str(getattr(transport.getHost(), "host", ""))
         self._open = True
         if hasattr(transport, "setTcpNoDelay"):
-            # Chunks of 16 KiB went ten times slower over TLS without it (stack.md, surprise 5).
+            # Chunks of 16 KiB went ten times slower over TLS without it (Nagle's algorithm waits for acknowledgements).
             transport.setTcpNoDelay(True)
         self._writer.open(transport)
         amp.BinaryBoxProtocol.makeConnection(self, transport)
@@ -317,15 +317,6 @@ class Link(amp.AMP):
 
     def stopProducing(self) -> None:
         """The transport is gone; connectionLost follows."""
-
-    def submit(self, command: type[amp.Command], box: amp.AmpBox) -> "Deferred[amp.AmpBox]":
-        """Send a call, or queue it, without a time limit; its answer, which may be cancelled.
-
-        Everyone else uses `call`.
-        """
-        request.mark(box)
-        named, values = pair(amp.COMMAND, command.commandName), pairs(box.items())
-        return self._counted(command.commandName, self._outgoing.submit(named, values))
 
     def ask(self, command: type[amp.Command], arguments: dict[str, Any], seconds: float) -> "Deferred[amp.AmpBox]":
         """Send a call or queue it; the box of its answer, or an error within these seconds."""

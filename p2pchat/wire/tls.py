@@ -2,7 +2,7 @@
 
 TLS proves that the other end has the key of its certificate.  Whether that certificate counts is judged at once
 afterwards (`judge_member`, `judge_agent`), before anything else is said: so a refusal can tell its reason in HELLO,
-and no resumed session slips past it.  Source: RFC 8446; reference/crypto.md 8 and stack.md 3.
+and no resumed session slips past it.  Source: RFC 8446.
 """
 
 from collections.abc import Callable, Sequence

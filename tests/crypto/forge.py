@@ -63,13 +63,18 @@ class Forger:
         st = gcm_seal(key, envelope.ZERO_NONCE, plain, self.x)
         return Header(self.to.kind, self.to.key_id, self.c1, self.c2, st).encode()
 
+    @property
+    def message_context(self) -> envelope.MessageContext:
+        """What messages under this header are bound to."""
+        return envelope.MessageContext.of(self.ring, self.root, self.x)
+
     def message(self, message: Message = MESSAGE, signing: Ed25519PrivateKey | None = None) -> bytes:
         """m under this header's root."""
         fresh, encoded = self.chance(32), message.encode()
-        said = envelope.message_statement(self.ring, self.x, fresh, encoded)
+        said = self.message_context.statement(fresh, encoded)
         return self.box(lv(encoded) + (signing or self.signing).sign(said), fresh)
 
     def box(self, plain: bytes, fresh: bytes) -> bytes:
         """m around anything, under r = `fresh`."""
-        key = envelope.message_key(self.ring, self.root, fresh, self.x)
+        key = self.message_context.key(fresh)
         return fresh + gcm_seal(key, envelope.ZERO_NONCE, envelope.pad(plain), self.x)

@@ -11,18 +11,17 @@ from p2pchat.crypto.mailkey import (
     MailKeys,
     fence_of,
     key_id_of,
-    new_mail_key,
     validate_successor,
 )
-from p2pchat.crypto.primitives import hybrid_public
+from p2pchat.crypto.primitives import hybrid_generate, hybrid_public
 from p2pchat.errors import CannotOpen, Conflict, Misbehaved
 from tests.crypto.keys import RING, Drawn, heir, identity
 
-ESCROW = new_mail_key(Drawn(100))
+ESCROW = hybrid_generate(Drawn(100))
 
 
 def record(number: int, epoch: int = 1, who: Identity | None = None, seed: int = 0) -> MailKeyRecord:
-    private = new_mail_key(Drawn(number + 1000 * seed))
+    private = hybrid_generate(Drawn(number + 1000 * seed))
     return MailKeyRecord.create(who or identity("bob"), epoch, number, private, hybrid_public(ESCROW))
 
 
@@ -34,8 +33,8 @@ class RecordTests(SynchronousTestCase):
             self.assertEqual(each.key_id, made.key_id)
 
     def test_the_escrow_key_gives_the_private_half_back(self) -> None:
-        self.assertEqual(record(1).private(ESCROW), new_mail_key(Drawn(1)))
-        self.assertRaises(CannotOpen, record(1).private, new_mail_key(Drawn(5)))
+        self.assertEqual(record(1).private(ESCROW), hybrid_generate(Drawn(1)))
+        self.assertRaises(CannotOpen, record(1).private, hybrid_generate(Drawn(5)))
         swapped = replace(record(1), escrow=record(2).escrow)
         self.assertRaises(CannotOpen, swapped.private, ESCROW)
 

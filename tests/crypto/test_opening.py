@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.crypto.encoding import H, lv
 from p2pchat.crypto.envelope import HEADER_BYTES, STATEMENT_BYTES, Kind, pad
 from p2pchat.crypto.identity import Identity, PublicIdentity
-from p2pchat.crypto.opening import Opened, Opener, OpeningFailed, Step, Verdict, compare_with_seen
+from p2pchat.crypto.opening import Opened, Opener, OpeningFailed, Step
 from p2pchat.crypto.primitives import hybrid_generate
 from p2pchat.errors import CannotOpen
 from tests.crypto.forge import KEY_ID, MESSAGE, PRIVATE, Forger, key_of
@@ -74,12 +74,6 @@ class GenuineTests(OpeningTestCase):
         for other_end in (("carol", 1), ("alice", 2), None):
             self.refused(Step.SENDER, header, message, by=bob, other_end=other_end)
         self.refused(Step.SENDER, other_end=("alice", 1))
-
-    def test_a_repetition_is_told_from_a_contradiction(self) -> None:
-        opened = self.open()
-        self.assertEqual(compare_with_seen(None, opened), Verdict.NEW)
-        self.assertEqual(compare_with_seen(opened.digest, opened), Verdict.REPEATED)
-        self.assertEqual(compare_with_seen(bytes(32), opened), Verdict.CONTRADICTION)
 
 
 class LockTests(OpeningTestCase):

@@ -55,7 +55,8 @@ class SealingVectorTests(SynchronousTestCase):
             x = envelope.transcript(RING, c, parts["c1"], parts["c2"])
             root = envelope.root_key(RING, parts["s1"], parts["s2"], x)
             self.assertEqual((c, x, root), (parts["C"], parts["X"], parts["root"]))
-            self.assertEqual(envelope.message_key(RING, root, parts["r"], x), parts["message key"])
+            key = envelope.MessageContext.of(RING, root, x).key(parts["r"])
+            self.assertEqual(key, parts["message key"])
             opener = Opener(bob)
             opener.add_key(kind, key_id, private)
             other_end = ("alice", 5) if kind is Kind.CHANNEL else None

@@ -56,7 +56,7 @@ class CircleTests(SynchronousTestCase):
 
 
 class ExperimentTests(SynchronousTestCase):
-    """Small runs come out near the papers' numbers (chord.md 2)."""
+    """Small runs come out near the papers' numbers (simulation/published.py)."""
 
     def test_paths(self) -> None:
         rows = {row["system"]: row["path"] for row in paths.rows(options(nodes=256, seeds=3, lookups=300))}

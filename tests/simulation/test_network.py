@@ -7,12 +7,16 @@ from twisted.internet.defer import Deferred
 from twisted.protocols import amp
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.errors import Conflict, InternalError, Moving, TryElsewhere, WrongEpoch, on_wire
+from p2pchat.errors import Conflict, InternalError, Moving, TryElsewhere, on_wire
 from p2pchat.identifiers import Identifier
 from p2pchat.simulation.clock import HeapClock
 from p2pchat.simulation.network import Host, Network, Weather
 
 A, B, C = Identifier(1), Identifier(2), Identifier(3)
+
+
+class Unlucky(Moving):
+    """What a part may raise below what its command declares."""
 
 
 class Double(amp.Command):
@@ -32,7 +36,7 @@ class Answers(amp.CommandLocator):
     async def double(self, number: int, more_words: str | None) -> dict[str, Any]:
         self.asked.append(number)
         if number == 13:
-            raise WrongEpoch("an unlucky number")
+            raise Unlucky("an unlucky number")
         if number == 14:
             raise Conflict("no declared error")
         return {"number": 2 * number, "caller": self.caller}

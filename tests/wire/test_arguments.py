@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import CIRCLE, Address, Identifier
 from p2pchat.wire.arguments import (
-    AddressArgument,
     AddressesArgument,
     Blob,
     Blobs,
@@ -41,7 +40,6 @@ ALL: list[tuple[amp.Argument, st.SearchStrategy[Any]]] = [
     (Blobs(5, 20), st.lists(st.binary(max_size=20), max_size=5)),
     (Text(40), st.text(max_size=10)),
     (Texts(5, 40), st.lists(st.text(max_size=10), max_size=5)),
-    (AddressArgument(), addresses),
     (AddressesArgument(4), st.lists(addresses, max_size=4)),
 ]
 
@@ -88,10 +86,10 @@ class ArgumentTests(SynchronousTestCase):
             (IdentifiersArgument(), bytes(33)),
             (Flag(), b"True"),
             (Text(9), b"\xff"),
-            (AddressArgument(), b"nowhere"),
-            (AddressArgument(), b"a:99999"),
-            (AddressArgument(), b"a\x1b[2J:80"),
-            (AddressArgument(), b"a" * 2000 + b":1"),
+            (AddressesArgument(), joined([b"nowhere"])),
+            (AddressesArgument(), joined([b"a:99999"])),
+            (AddressesArgument(), joined([b"a\x1b[2J:80"])),
+            (AddressesArgument(), joined([b"a" * 2000 + b":1"])),
             (Blobs(5), b"\0"),
             (Blobs(5), b"\0\5ab"),
         ]

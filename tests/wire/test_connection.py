@@ -71,7 +71,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_bad_argument_is_misbehaved_and_link_stays(self) -> None:
         link = self.connected()
-        answer = link.submit(Echo, amp.AmpBox(text=b"x" * 101))
+        answer = link._sendBoxCommand(Echo.commandName, amp.AmpBox(text=b"x" * 101))
         self.network.flush()
         error = self.failureResultOf(answer, amp.RemoteAmpError).value
         self.assertEqual(error.errorCode, Misbehaved.code)
