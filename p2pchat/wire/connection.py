@@ -273,6 +273,8 @@ class Link(amp.AMP):
                 self.ampBoxReceived(box)
         except Misbehaved as error:
             self.abort(str(error))
+        except ConnectionLost:
+            pass  # it was cut, and why is in the log
         finally:
             self._writer.release()
 

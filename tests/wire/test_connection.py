@@ -211,6 +211,16 @@ class LinkTests(SynchronousTestCase):
         self.clock.pump([3.0])
         self.assertTrue(transport.disconnecting)
 
+    def test_who_reads_no_answers_to_questions_of_life_is_cut(self) -> None:
+        link = Link(self.clock, (), Limits(unsent_bytes=100))
+        transport = StringTransport()
+        transport.abortConnection = transport.loseConnection  # type: ignore[method-assign]
+        link.makeConnection(transport)
+        link.pauseProducing()
+        link.dataReceived(amp.AmpBox(_command=KeepAlive.commandName, _ask=b"1").serialize() * 20)
+        self.assertTrue(transport.disconnecting)
+        self.assertFalse(link.usable)
+
     def test_process_that_stood_still_blames_nobody(self) -> None:
         link = self.connected()
         self.network.flush(3600.0)
