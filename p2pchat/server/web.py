@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -36,6 +36,11 @@ class _Page(Resource):
             status, text = await self._text()
         except P2PChatError as error:
             status, text = 503, f"{error}\n".encode()
+        except CancelledError:
+            raise
+        except Exception:
+            self._log.failure("a page of numbers could not be made")
+            status, text = 500, b"this page cannot be made; the node's log has the cause\n"
         request.setResponseCode(status)
         request.setHeader(b"content-type", self._kind.encode())
         request.write(text)

@@ -36,6 +36,7 @@ async def at_once(function: Any, *arguments: Any) -> Any:
 class MetricsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.why, self.failing, self.tally = "", False, Tally()
+        self.failure: Exception = TryElsewhere("This node is stopping.")
         self.histograms = {name: Histogram(HOPS if name == "lookup_hops" else SECONDS) for name in HISTOGRAMS}
         sources = Sources(
             "1.2.3",
@@ -53,7 +54,7 @@ class MetricsTests(SynchronousTestCase):
 
     async def row(self) -> NodeRow:
         if self.failing:
-            raise TryElsewhere("This node is stopping.")
+            raise self.failure
         return NodeRow(Identifier(1), "192.0.2.1:7401", "192.0.2.1:7402", "ready", users=5, deficit=2)
 
     async def census(self) -> Counted:
@@ -168,6 +169,13 @@ class MetricsTests(SynchronousTestCase):
         self.failing = True
         status, text = self.get(b"metrics")
         self.assertEqual((status, text), (503, "This node is stopping.\n"))
+
+    def test_what_nobody_foresaw_is_answered_as_well(self) -> None:
+        self.failing, self.failure = True, OSError("gone")
+        status, text = self.get(b"metrics")
+        self.assertEqual(status, 500)
+        self.assertNotIn("gone", text)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
 
 class CensusTests(SynchronousTestCase):
