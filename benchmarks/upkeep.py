@@ -1,6 +1,6 @@
 """What the upkeep of a ring costs: payload and bytes on the wire that a node sends in a second, by command.
 
-python -m benchmarks.upkeep [--nodes N] [--stays S] [--warm S] [--seconds S]
+python -m benchmarks.upkeep [--nodes N] [--stays S] [--warm S] [--seconds S] [--json]
 """
 
 import argparse

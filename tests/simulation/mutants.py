@@ -198,23 +198,23 @@ def forgets_accepted(
 nominated = machines.Machines._nominated
 
 
-AS_DRAWN_BEFORE: Sequence[Change] = (
+FEWER_FAULTS: Sequence[Change] = (
     (disk, "TORN", 0.0),
     (world, "SLOW_DISKS", 0.0),
     (names, "POINTS", ()),
     (mail, "POINTS", ()),
 )
-"""Fewer kinds of faults, for what only one seed in thousands shows."""
+"""For mutants that only one seed in thousands shows under all kinds of faults."""
 
 NAMES = (
     Mutant("no epoch test", names.simulate, 50, (5,), [(Acceptor, "_other_epoch", any_epoch)]),
-    Mutant("serves while sealed", names.simulate, 100, (5,), [(SlotRecord, "serves", serves_sealed), *AS_DRAWN_BEFORE]),
+    Mutant("serves while sealed", names.simulate, 100, (5,), [(SlotRecord, "serves", serves_sealed), *FEWER_FAULTS]),
     Mutant(
         "never seals",
         names.simulate,
         100,
         (22,),
-        [(inventories, "sealed", not_sealed), (inventories.Inventory, "copy", copy_unsealed), *AS_DRAWN_BEFORE],
+        [(inventories, "sealed", not_sealed), (inventories.Inventory, "copy", copy_unsealed), *FEWER_FAULTS],
     ),
     Mutant("disk lost, identity kept", names.simulate, 50, (5,), [(names, "World", ForgettingWorld)]),
     Mutant("disk rolled back", names.simulate, 50, (4,), [(names, "World", RollingBackWorld)]),
@@ -227,7 +227,7 @@ NAMES = (
         names.simulate,
         500,
         (8,),
-        [(Coordinator, "_is_agreed", agreed_at_once), (Coordinator, "read", slow_read), *AS_DRAWN_BEFORE],
+        [(Coordinator, "_is_agreed", agreed_at_once), (Coordinator, "read", slow_read), *FEWER_FAULTS],
     ),
 )
 PREPARED = (
@@ -236,7 +236,7 @@ PREPARED = (
         names.simulate,
         500,
         (38,),
-        [(acceptors, "accept", accepted_only), *AS_DRAWN_BEFORE],
+        [(acceptors, "accept", accepted_only), *FEWER_FAULTS],
     ),
 )
 MAIL = (
@@ -247,9 +247,9 @@ MAIL = (
         mail.simulate,
         200,
         (25,),
-        [(SetKeeper, "mark", buried_when_marked), *AS_DRAWN_BEFORE],
+        [(SetKeeper, "mark", buried_when_marked), *FEWER_FAULTS],
     ),
-    Mutant("no union at fetch", mail.simulate, 50, (4,), [(sets, "_union", first_list_only), *AS_DRAWN_BEFORE]),
+    Mutant("no union at fetch", mail.simulate, 50, (4,), [(sets, "_union", first_list_only), *FEWER_FAULTS]),
     Mutant("no union at pull", mail.simulate, 200, (32,), [(learning, "needed_sources", one_is_a_majority)]),
     Mutant("fences are not tested", mail.simulate, 50, (2,), [(SetKeeper, "_value", any_key)]),
     Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "World", ForgettingWorld)]),
