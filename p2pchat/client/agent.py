@@ -23,11 +23,11 @@ from p2pchat.client.handover import HandOver
 from p2pchat.client.home import Home
 from p2pchat.client.keyring import ACTIVE, Keyring
 from p2pchat.client.mail import Mail
-from p2pchat.client.pending import PendingRegistration
+from p2pchat.client.pending import REGISTRATION, RENEWAL, Pending, Registration
 from p2pchat.client.pin import RingPin
 from p2pchat.client.presence import Presence, Seen
 from p2pchat.client.pushes import PushLocator
-from p2pchat.client.renewing import PendingRenewal, Renewing
+from p2pchat.client.renewing import Renewal, Renewing
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.credentials import COSTS, Costs
 from p2pchat.crypto.session import SessionRecord, seal_addresses
@@ -83,9 +83,10 @@ class Agent(MultiService):
         self.directory = Directory(self.gateway, self.ring, self._contacts, around.clock, self._key_renewed)
         self.presence = Presence(self.gateway, self.ring, self._watched, self._presence_changed)
         self.place = Place(self._node, self._address_box)
-        pending, drawn = PendingRegistration(home, keep_keys), (around.chance, around.now_ms, costs)
+        pending = Pending(home, keep_keys, REGISTRATION, Registration.parse)
+        drawn = (around.chance, around.now_ms, costs)
         self.entrance = Entrance(self.gateway, self.ring, around.in_thread, self.place, pending, *drawn)
-        renewal = PendingRenewal(home, keep_keys)
+        renewal = Pending(home, keep_keys, RENEWAL, Renewal.parse)
         self.renewing = Renewing(self.gateway, self.entrance, renewal, around.in_thread, *drawn)
         self.keyring.expects = self.renewing.expects
         self.stores: Stores | None = None

@@ -23,7 +23,7 @@ from p2pchat.accounts.commands import (
 from p2pchat.accounts.commands import Register as RegisterAccount
 from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keys, MailPrivate
-from p2pchat.client.pending import PendingRegistration, Registration
+from p2pchat.client.pending import Pending, Registration
 from p2pchat.crypto import credentials
 from p2pchat.crypto.account import Account, AccountPublic
 from p2pchat.crypto.credentials import Costs
@@ -100,7 +100,7 @@ class Entrance:
         ring: Callable[[], bytes],
         in_thread: InThread,
         place: Place,
-        pending: PendingRegistration,
+        pending: Pending[Registration],
         chance: Callable[[int], bytes],
         now_ms: Callable[[], int],
         costs: Costs = credentials.COSTS,

@@ -20,8 +20,8 @@ from p2pchat.client.entrance import (
     belongs_to,
 )
 from p2pchat.client.gateway import Ask
-from p2pchat.client.home import Home
 from p2pchat.client.keyring import Former, Keys, MailPrivate
+from p2pchat.client.pending import Pending
 from p2pchat.crypto import credentials
 from p2pchat.crypto.account import Account
 from p2pchat.crypto.credentials import COSTS, Costs
@@ -31,9 +31,7 @@ from p2pchat.crypto.mailkey import MailKeyRecord, MailKeys
 from p2pchat.crypto.names import prepared_password
 from p2pchat.crypto.primitives import ed25519_generate, hybrid_generate
 from p2pchat.crypto.vault import RecoveryKey
-from p2pchat.errors import Conflict, Damaged, Misbehaved, TimedOut
-
-FILE = "renewal.pending"
+from p2pchat.errors import Conflict, Misbehaved, TimedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +60,6 @@ class Renewal:
         return cls(account, identity, Ed25519PrivateKey.from_private_bytes(session), mail, recovery.decode(), operation)
 
 
-class PendingRenewal:
-    """Keeps the renewal that this home has begun: on disk, or in RAM where no key may be on disk."""
-
-    def __init__(self, home: Home, keep: bool) -> None:
-        self._home, self._keep = home, keep
-        self._kept: Renewal | None = None
-
-    def read(self, ring: bytes) -> Renewal | None:
-        """What was begun in this ring, if anything."""
-        content = self._home.read_secret(FILE) if self._keep else None
-        if content is None:
-            return self._kept
-        try:
-            return Renewal.parse(content, ring)
-        except (Misbehaved, ValueError) as error:
-            raise Damaged(f"{self._home.path / FILE} cannot be read ({error}). Move it away to begin anew.") from error
-
-    def write(self, renewal: Renewal) -> None:
-        """Durable on return, where keys may be on disk."""
-        self._kept = renewal
-        if self._keep:
-            self._home.write_secret(FILE, renewal.encode())
-
-    def remove(self) -> None:
-        """Nothing is pending any more."""
-        self._kept = None
-        self._home.remove(FILE)
-
-
 class Renewing:
     """Renews the identity of the account that is logged in here.
 
@@ -103,7 +72,7 @@ class Renewing:
         self,
         ask: Ask,
         entrance: Entrance,
-        pending: PendingRenewal,
+        pending: Pending[Renewal],
         in_thread: InThread,
         chance: Callable[[int], bytes],
         now_ms: Callable[[], int],

@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
-from p2pchat.client.renewing import FILE
+from p2pchat.client.pending import RENEWAL
 from p2pchat.crypto.credentials import COSTS, Costs, costs_of
 from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.passwords import PARAMETERS, Parameters
@@ -124,7 +124,7 @@ class RekeyTests(AgentCase):
         self.alice = self.start(path, 4)
         self.renewable(self.alice)
         row = self.done(self.alice.ways.rekey(PASSWORD, 10.0))
-        self.assertIsNone(self.alice.home.read(FILE))
+        self.assertIsNone(self.alice.home.read(RENEWAL))
         self.assertEqual(row["fingerprint"], self.alice.agent.keyring.keys.identity.fingerprint.hex())
         self.pass_time(5.0)
         self.send(self.bob, "alice", "to the second identity")
