@@ -7,12 +7,13 @@ wanted=" $* "
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-failed=0
+failed=0 ran=0
 
 run() { # name, expected errors (0 or 1), then spin's definitions
     name=$1 expected=$2
     shift 2
     case $wanted in "  " | *" $name "*) ;; *) return 0 ;; esac
+    ran=$((ran + 1))
     spin -a "$@" "$here/slot.pml" >spin.log 2>&1 || { cat spin.log >&2; exit 1; }
     gcc -O2 -DSAFETY -DNOCLAIM -DCOLLAPSE -DMEMLIM="${MEGABYTES:-3000}" -o pan pan.c
     ./pan -m100000 -w24 -E >out.txt 2>&1 || true
@@ -48,4 +49,8 @@ run NO_WRITE_BACK 1 -DNO_WRITE_BACK -DOP1=READ
 run AGREED_IN_ANY_EPOCH 1 -DAGREED_IN_ANY_EPOCH
 run REPLY_BEFORE_SYNC 1 -DREPLY_BEFORE_SYNC
 run EMPTY_DISK 1 -DEMPTY_DISK
+if [ "$ran" -lt $# ] || [ "$ran" = 0 ]; then
+    echo "$ran of $# named runs exist; docs/model/README.md has their names." >&2
+    exit 2
+fi
 exit $failed
