@@ -13,7 +13,7 @@ from p2pchat.chat.receiving import Incoming
 from p2pchat.chat.stores import Stores
 from p2pchat.client import giving, rows
 from p2pchat.client.active import ActiveSession
-from p2pchat.client.commands import JSONObject
+from p2pchat.client.arguments import JSONObject
 from p2pchat.client.directory import Directory
 from p2pchat.client.door import Door
 from p2pchat.client.entrance import Entered, Entrance, Place

@@ -20,12 +20,9 @@ Rows are JSON objects exactly as the command line prints them, so that a caller 
              every screen of this home shows it, `{"event":"sent",…message,"chat":USER}`
 """
 
-import json
-import zlib
-from typing import Any, TypeAlias
-
 from twisted.protocols import amp
 
+from p2pchat.client.arguments import Row, Rows
 from p2pchat.errors import (
     Busy,
     Conflict,
@@ -52,10 +49,6 @@ from p2pchat.errors import (
 
 MAX_TEXT_BYTES = 48 * 1024
 """Longest text of a message, in UTF-8."""
-MAX_ROWS_BYTES = 4 * 1024 * 1024
-"""Largest unpacked value of a Row or Rows argument."""
-MAX_PACKED_BYTES = 65_535
-"""What one AMP value holds."""
 PAGE_BYTES = 48 * 1024
 """A page of rows ends with the row that passes this many bytes of JSON."""
 MAX_PAGE_ROWS = 500
@@ -65,38 +58,6 @@ WAITS = ("queued", "stored", "delivered")
 """What `Send` can wait for, in the order in which it comes to pass."""
 STATES = ("queued", "stored", "delivered", "read")
 """States of a message that one has sent, in order; beside them `failed`."""
-
-JSONObject: TypeAlias = dict[str, Any]
-
-
-class Rows(amp.Argument):
-    """A list of JSON objects: one object a line, UTF-8, deflated (a text of 48 KiB may have 288 KiB as JSON)."""
-
-    def toString(self, inObject: list[JSONObject]) -> bytes:
-        lines = "\n".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in inObject)
-        return zlib.compress(lines.encode("utf-8", "surrogatepass"), 1)
-
-    def fromString(self, inString: bytes) -> list[JSONObject]:
-        inflate = zlib.decompressobj()
-        lines = inflate.decompress(inString, MAX_ROWS_BYTES)
-        if inflate.unconsumed_tail or not inflate.eof:
-            raise ValueError(f"rows of more than {MAX_ROWS_BYTES} bytes")
-        rows = [json.loads(line) for line in lines.decode("utf-8", "surrogatepass").split("\n") if line]
-        if not all(isinstance(row, dict) for row in rows):
-            raise ValueError("each line of rows is one JSON object")
-        return rows
-
-
-class Row(Rows):
-    """One JSON object."""
-
-    def toString(self, inObject: JSONObject) -> bytes:  # type: ignore[override]
-        return super().toString([inObject])
-
-    def fromString(self, inString: bytes) -> JSONObject:  # type: ignore[override]
-        (row,) = super().fromString(inString)
-        return row
-
 
 ERRORS = on_wire(
     P2PChatError,

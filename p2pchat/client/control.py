@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import JSONObject
+from p2pchat.client.arguments import JSONObject
 from p2pchat.client.conversations import Conversations
 from p2pchat.client.locator import ControlLocator
 from p2pchat.client.people import People

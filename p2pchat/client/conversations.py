@@ -12,7 +12,8 @@ from p2pchat.chat.service import READ_RECEIPTS
 from p2pchat.client import rows
 from p2pchat.client.active import VISIBLE_TO, ActiveSession
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import MAX_PAGE_ROWS, WAITS, JSONObject
+from p2pchat.client.arguments import JSONObject
+from p2pchat.client.commands import MAX_PAGE_ROWS, WAITS
 from p2pchat.client.giving import HANDOVER
 from p2pchat.client.people import People
 from p2pchat.crypto.names import canonical_user

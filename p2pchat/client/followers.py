@@ -5,7 +5,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.client.commands import Happened, JSONObject
+from p2pchat.client.arguments import JSONObject
+from p2pchat.client.commands import Happened
 from p2pchat.errors import P2PChatError
 from p2pchat.wire.connection import Link, call
 

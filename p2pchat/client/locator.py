@@ -6,7 +6,8 @@ from twisted.protocols import amp
 
 from p2pchat.client import commands
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import DEFAULT_TIMEOUT_SECONDS, JSONObject
+from p2pchat.client.arguments import JSONObject
+from p2pchat.client.commands import DEFAULT_TIMEOUT_SECONDS
 from p2pchat.client.conversations import Conversations
 from p2pchat.client.people import People
 from p2pchat.client.ways import Ways

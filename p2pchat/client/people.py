@@ -6,7 +6,8 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, KNOWN, Contact
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import MAX_PAGE_ROWS, JSONObject
+from p2pchat.client.arguments import JSONObject
+from p2pchat.client.commands import MAX_PAGE_ROWS
 from p2pchat.client.directory import KeyChanged
 from p2pchat.client.presence import Seen
 from p2pchat.crypto.identity import digits

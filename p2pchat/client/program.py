@@ -17,7 +17,7 @@ from twisted.python.threadpool import ThreadPool
 from p2pchat import __version__
 from p2pchat.client import control
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import JSONObject
+from p2pchat.client.arguments import JSONObject
 from p2pchat.client.door import Door
 from p2pchat.client.gateway import several_rings
 from p2pchat.client.home import Home

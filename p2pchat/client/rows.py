@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, REQUEST, Contact
 from p2pchat.chat.message import ID_BYTES, MAX_TEXT_BYTES, Line
-from p2pchat.client.commands import PAGE_BYTES, JSONObject
+from p2pchat.client.arguments import JSONObject
+from p2pchat.client.commands import PAGE_BYTES
 from p2pchat.errors import UserError
 
 STATES_OF_LINES = ("queued", "stored", "delivered", "read", "failed", "received")

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from p2pchat.client.agent import Agent
-from p2pchat.client.commands import JSONObject
+from p2pchat.client.arguments import JSONObject
 from p2pchat.client.keyring import ACTIVE
 from p2pchat.errors import NotLoggedIn, P2PChatError, UserError
 

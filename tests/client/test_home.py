@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chat.message import Line
 from p2pchat.client import rows
-from p2pchat.client.commands import MAX_PACKED_BYTES, Row, Rows
+from p2pchat.client.arguments import MAX_PACKED_BYTES, Row, Rows
 from p2pchat.client.home import MAX_SOCKET_PATH_BYTES, Home, socket_of
 from p2pchat.errors import Damaged, UserError
 
