@@ -83,7 +83,7 @@ class Giver(Service):
     ) -> None:
         self._me, self._stores, self._ask, self._around = me, stores, ask, around
         self._changed, self._ended = changed, ended
-        self._pause = LOOK_SECONDS
+        self._pause, self._in_vain = LOOK_SECONDS, False
         self._timer: IDelayedCall | None = None
         self._turning: Deferred[None] | None = None
         self._sending = Sending(
@@ -143,7 +143,8 @@ class Giver(Service):
         if not self.running:
             return
         queued = self._fill()
-        moves = confirmed or queued or any(each.envelope is None for each in self._stores.handed.all())
+        waits = any(each.envelope is None for each in self._stores.handed.all())
+        moves = confirmed or queued or (waits and not self._in_vain)
         self._pause = LOOK_SECONDS if moves else min(self._pause * 1.5, MAX_LOOK_SECONDS)
 
     async def _look(self) -> int:
@@ -161,7 +162,10 @@ class Giver(Service):
                     self._stores.handed.lies_in(page.id, None)
                     self._stores.outbox.add(self._me, page.id, page.frame, Type.HANDOVER)
         self._sending.look()
-        return states.count(ACKNOWLEDGED)
+        confirmed = states.count(ACKNOWLEDGED)
+        # Pages that get lost again and again, as a node says at least, are sent less and less often.
+        self._in_vain = not confirmed and (self._in_vain or UNKNOWN in states or UNOPENABLE in states)
+        return confirmed
 
     async def _state(self, page: Handed) -> str:
         try:

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from twisted.internet.task import deferLater
+
 from p2pchat.chat.handover import Page
 from p2pchat.chat.message import Type
 from p2pchat.chat.receiving import Incoming
 from p2pchat.client.giving import HANDOVER
 from p2pchat.errors import Misbehaved
+from p2pchat.mailbox.commands import UNKNOWN, AskState, Deposit
 from tests.client.test_agent import AgentCase
-from tests.client.world import Person
+from tests.client.world import MemoryGateway, Person
 
 
 class HandOverTests(AgentCase):
@@ -119,6 +122,23 @@ class HandOverTests(AgentCase):
         self.pass_time(10.0)
         self.assertIn("from the other home", back.texts("bob"))
         self.assertEqual(len(back.texts("bob")), len(set(back.texts("bob"))))
+
+    def test_pages_that_are_always_lost_are_sent_less_and_less_often(self) -> None:
+        self.talk(3)
+        whole, sent = MemoryGateway.__call__, 0
+
+        async def losing(gateway: MemoryGateway, *command: Any, **arguments: Any) -> Any:
+            nonlocal sent
+            if command[0] is Deposit:
+                sent += 1
+                await deferLater(self.clock, 0.2)
+            return {"state": UNKNOWN} if command[0] is AskState else await whole(gateway, *command, **arguments)
+
+        self.patch(MemoryGateway, "__call__", losing)
+        self.move()
+        self.pass_time(120.0)
+        self.assertGreater(sent, 3)
+        self.assertLess(sent, 60)
 
     def test_nobody_else_hands_anything_over(self) -> None:
         self.talk(1)
