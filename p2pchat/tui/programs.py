@@ -24,6 +24,7 @@ HOOK_SECONDS = 10.0
 
 MAX_WORD_CHARACTERS = 1000
 MAX_EDITED_BYTES = 256 * 1024
+SHELLS = ("sh", "ash", "bash", "dash", "fish", "ksh", "zsh")
 EDITORS = ("sensible-editor", "nano", "vi")
 TERMINAL = {0: 0, 1: 1, 2: 2}
 
@@ -34,7 +35,13 @@ Spawn = Callable[..., Any]
 
 
 def checked_hook(words: Sequence[str]) -> tuple[str, ...]:
-    """The hook's command as it may run; UserError for one into which somebody's name could put an option."""
+    """The hook's command as it may run; UserError for one into which others could put an option or a command."""
+    for shell, option, script in zip(words, words[1:], words[2:], strict=False):
+        if Path(shell).name in SHELLS and re.fullmatch(r"-\w*c\w*", option) and _PLACES.search(script):
+            raise UserError(
+                f"hook: {script!r} is a script for a shell, in which others could write commands. Hand it words behind"
+                " it, as in ['sh', '-c', 'notify-send \"$1\"', 'hook', 'from {from}']."
+            )
     for word in words:
         if _PLACES.match(word):
             raise UserError(

@@ -47,6 +47,8 @@ class PreferencesTests(SynchronousTestCase):
             ("hook = 'notify-send'", "a list of words"),
             ("hook = ['']", "begins with the program"),
             ("hook = ['say', '{text}']", "taken for an option"),
+            ("hook = ['/bin/sh', '-c', 'say it: {text}']", "others could write commands"),
+            ("hook = ['env', 'bash', '-lc', 'say it: {from}']", "others could write commands"),
             ("mouse = 1", "true or false"),
             ("notify-by = '99'", "auto, 9, 777"),
             ("theme = ", FILE_NAME),

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import UserError
-from p2pchat.tui.programs import HOOK_SECONDS, MAX_EDITED_BYTES, MAX_RUNNING, TERMINAL, Programs
+from p2pchat.tui.programs import HOOK_SECONDS, MAX_EDITED_BYTES, MAX_RUNNING, TERMINAL, Programs, checked_hook
 
 
 class Started:
@@ -67,6 +67,10 @@ class HookTests(ProgramCase):
         (started,) = self.desk.started
         self.assertTrue(started.words[1].startswith("it says a[2Jbxxx"))
         self.assertEqual(len(started.words[1]), 1000)
+
+    def test_a_script_may_have_words_of_others_behind_it(self) -> None:
+        words = ("sh", "-c", 'say "$1"', "hook", "from {from}")
+        self.assertEqual(checked_hook(words), words)
 
     def test_few_run_at_once_and_none_for_long(self) -> None:
         programs = self.programs(hook=["say"])
