@@ -21,10 +21,10 @@ TRIGRAM = 3
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Our own message that the ring has, and the id of its envelope there."""
+    """Our own message that the ring has, and the id of its envelope there; None if another home of ours stored it."""
 
     line: Line
-    envelope: bytes
+    envelope: bytes | None
 
 
 def _line(row: tuple[object, ...]) -> Line:
@@ -184,7 +184,7 @@ class Archive:
     def unconfirmed(self, author: str, since_ms: int, until_ms: int, after_row: int, limit: int) -> list[Stored]:
         """Our messages written in that time that were stored and never confirmed, in the order of writing."""
         rows = self._database.query(
-            f"SELECT {COLUMNS}, envelope FROM messages WHERE state = 'stored' AND author = ? AND envelope IS NOT NULL"
+            f"SELECT {COLUMNS}, envelope FROM messages WHERE state = 'stored' AND author = ?"
             " AND sent_ms BETWEEN ? AND ? AND row > ? ORDER BY row LIMIT ?",
             *(author, since_ms, until_ms, after_row, limit),
         )

@@ -1,4 +1,8 @@
-"""Asks what became of mail that was stored and never confirmed; what nobody can open or find is sealed anew."""
+"""Asks what became of mail that was stored and never confirmed; what does not lie there any more is sealed anew.
+
+That may be because the ring lost it, because nobody can open it, or because its receipt went to a home of ours that was
+replaced meanwhile: whoever has the message already knows its id, and only sends the receipt again.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +16,7 @@ from p2pchat.chat.archive import Stored
 from p2pchat.chat.service import ChatService
 from p2pchat.client.gateway import Ask
 from p2pchat.errors import P2PChatError, UserError
-from p2pchat.mailbox.commands import UNKNOWN, UNOPENABLE, AskState
+from p2pchat.mailbox.commands import PRESENT, UNKNOWN, AskState
 
 ROUND_SECONDS = 600.0
 YOUNG_MS = 60_000
@@ -71,17 +75,19 @@ class Inquiry(Service):
         self._behind = asked[-1].line.row if len(asked) == AT_ONCE else 0
         lost: list[Stored] = []
         for stored in asked:
-            if await self._state(stored) in (UNOPENABLE, UNKNOWN) and self._may_again(stored.line.id):
+            if await self._state(stored) != PRESENT and self._may_again(stored.line.id):
                 lost.append(stored)
         if not self.running:
             return 0
         return chat.seal_anew([stored.line.id for stored in lost])
 
     async def _state(self, stored: Stored) -> str:
+        if stored.envelope is None:
+            return UNKNOWN
         try:
             answer: dict[str, Any] = await self._ask(AskState, user=stored.line.chat, envelope_id=stored.envelope)
         except UserError:
-            return ""  # the account is gone; nothing can be done for its mail
+            return PRESENT  # the account is gone; nothing can be done for its mail
         return str(answer["state"])
 
     def _may_again(self, identifier: bytes) -> bool:

@@ -28,6 +28,8 @@ MESSAGES = 12
 FAULTS = 8
 HEAL_SECONDS = 240.0
 """In which everything must have arrived once all is mended; retries pause for up to a minute."""
+TOLD_SECONDS = 1_500.0
+"""In which all must be told to be delivered: what became of unconfirmed mail is asked every ten minutes."""
 LOOK_SECONDS = 0.5
 WAIT_SECONDS = 20.0
 
@@ -172,6 +174,11 @@ class Chat:
             if len(account.homes) > 1 and account.current.state != "active":
                 self.town.begin(self._log_in(account.current))
 
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        until = self.town.clock.seconds() + seconds
+        while not condition() and self.town.clock.seconds() < until:
+            self.town.clock.advance(LOOK_SECONDS)
+
     def arrived(self) -> bool:
         """Whether nothing is missing any more."""
         return not self.missing() and all(self._delivered(message) for message in self.sent if message.accepted)
@@ -216,10 +223,9 @@ class Chat:
         self.plan()
         self.town.clock.advance(FAULT_SECONDS)
         self.mend()
-        until = self.town.clock.seconds() + HEAL_SECONDS
-        while not self.arrived() and self.town.clock.seconds() < until:
-            self.town.clock.advance(LOOK_SECONDS)
+        self._wait(lambda: not self.missing(), HEAL_SECONDS)
         lost = self.missing()
+        self._wait(self.arrived, 0.0 if lost else TOLD_SECONDS)
         self.judge()
         story = (*self.wrong, *(f"lost: {each}" for each in lost))
         return Outcome(seed, len(self.wrong), len(lost), len(self.sent), self.town.streams.digest, story)

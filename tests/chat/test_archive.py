@@ -141,7 +141,8 @@ class ArchiveTests(SynchronousTestCase):
                 self.archive.lies_in("bob", "alice", mine.id, bytes([seq]) * 32)
         self.archive.add(line("theirs", 1, state="stored"), 5000)
         found = self.archive.unconfirmed("alice", 1000, 2000, 0, 10)
-        self.assertEqual([(each.line.text, each.envelope[0]) for each in found], [("text 1", 1), ("text 4", 4)])
-        (later,) = self.archive.unconfirmed("alice", 1000, 2000, found[0].line.row, 10)
-        self.assertEqual(later, found[1])
-        self.assertEqual(self.archive.unconfirmed("alice", 1002, 1003, 0, 10), [])
+        shown = [(each.line.text, each.envelope) for each in found]
+        self.assertEqual(shown, [("text 1", b"\1" * 32), ("text 2", None), ("text 4", b"\4" * 32)])
+        later = self.archive.unconfirmed("alice", 1000, 2000, found[0].line.row, 10)
+        self.assertEqual(later, found[1:])
+        self.assertEqual(self.archive.unconfirmed("alice", 1003, 1003, 0, 10), [])

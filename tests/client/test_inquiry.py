@@ -78,6 +78,20 @@ class AnewTests(InquiryCase):
         self.assertEqual(self.mailbox, before)
         self.assertIn("AskState", self.ring.calls)
 
+    def test_a_receipt_that_got_lost_is_sent_again(self) -> None:
+        self.written("hello", "again")
+        bob = self.bob_returns()
+        shown = "SELECT text, state FROM messages WHERE author = 'alice' ORDER BY row"
+        delivered = [("hello", "delivered"), ("again", "delivered")]
+        database = self.alice.agent.opened.database
+        self.assertEqual(database.query(shown), delivered)
+        with database.transaction() as connection:
+            connection.execute("UPDATE messages SET state = 'stored' WHERE author = 'alice'")
+            connection.execute("UPDATE messages SET envelope = NULL WHERE text = 'again'")
+        self.rounds()
+        self.assertEqual(database.query(shown), delivered)
+        self.assertEqual(bob.texts("alice"), ["hello", "again"])
+
     def test_it_is_not_tried_for_ever(self) -> None:
         self.written("hello")
         for _ in range(MAX_ANEW + 3):

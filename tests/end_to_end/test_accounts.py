@@ -106,28 +106,28 @@ class AccountTests(SynchronousTestCase):
         until(lambda: ida("session").row["state"] == "replaced", "the old agent is not told")
 
     def test_a_renewed_identity_is_followed_loudly_and_ends_the_old_keys(self) -> None:
-        olga, paul = self.stage.person("olga"), self.stage.person("paul")
-        before = olga.register()
-        paul.register()
-        for writer, reader in ((olga, paul), (paul, olga)):
+        renata, ruben = self.stage.person("renata"), self.stage.person("ruben")
+        before = renata.register()
+        ruben.register()
+        for writer, reader in ((renata, ruben), (ruben, renata)):
             writer("send", reader.name, "hello", "--wait", "delivered")
-        paul("verify", "olga", "--matched")
-        stolen = {each.name: each.read_bytes() for each in (olga.home / "keys").iterdir()}
-        row = olga("rekey", "--yes", "--password-file", str(olga.password)).row
+        ruben("verify", "renata", "--matched")
+        stolen = {each.name: each.read_bytes() for each in (renata.home / "keys").iterdir()}
+        row = renata("rekey", "--yes", "--password-file", str(renata.password)).row
         self.assertNotEqual(row["fingerprint"], before["fingerprint"])
         self.assertNotEqual(row["recovery_key"], before["recovery_key"])
-        olga("send", "paul", "from the new identity", "--wait", "delivered")
-        paul("send", "olga", "to the new identity", "--wait", "delivered")
-        self.assertEqual(paul.texts_from(olga), ["hello", "from the new identity"])
-        self.assertEqual(olga.texts_from(paul), ["hello", "to the new identity"])
-        (seen,) = [each for each in paul("contacts").rows if each["user"] == "olga"]
+        renata("send", "ruben", "from the new identity", "--wait", "delivered")
+        ruben("send", "renata", "to the new identity", "--wait", "delivered")
+        self.assertEqual(ruben.texts_from(renata), ["hello", "from the new identity"])
+        self.assertEqual(renata.texts_from(ruben), ["hello", "to the new identity"])
+        (seen,) = [each for each in ruben("contacts").rows if each["user"] == "renata"]
         self.assertEqual(
             (seen["fingerprint"], seen["verified"], seen["key_renewed"]), (row["fingerprint"], False, True)
         )
-        until(lambda: not (olga.home / "keys" / "former").exists(), "the old identity is kept")
-        kept = b"".join(each.read_bytes() for each in (olga.home / "keys").iterdir())
+        until(lambda: not (renata.home / "keys" / "former").exists(), "the old identity is kept")
+        kept = b"".join(each.read_bytes() for each in (renata.home / "keys").iterdir())
         self.assertNotIn(stolen["identity"][4:1000], kept)
-        elsewhere = self.stage.person("olga", home="olga2")
+        elsewhere = self.stage.person("renata", home="olga2")
         self.assertEqual(elsewhere.login().row["fingerprint"], row["fingerprint"])
 
     def test_an_account_that_is_deleted_is_gone_and_its_name_closed(self) -> None:
