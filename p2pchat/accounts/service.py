@@ -1,8 +1,9 @@
 """Accounts and sessions at a gateway: registration, records, logins, and checks of signed requests."""
 
 from collections.abc import Callable
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -122,8 +123,9 @@ class AccountsService:
             Deferred.fromCoroutine(self._replication.read(RegisterKey(point, kind)))
             for kind in (KIND_SESSION, KIND_MAILKEY)
         ]
-        session, mail_key = [await each for each in reads]
-        return session.value, mail_key.value
+        found: list[tuple[bool, Any]] = await DeferredList(reads, consumeErrors=True)
+        session, mail_key = (each.value if done else each.raiseException() for done, each in found)
+        return session, mail_key
 
     # -- mail keys
 

@@ -116,7 +116,7 @@ class Channels(Service):
         connected.used_at = self._around.clock.seconds()
         end = connected.used_at + ACKNOWLEDGED_SECONDS
         arrived: list[tuple[bytes, int] | None] = await gatherResults(
-            [Deferred.fromCoroutine(self._hand_over(connected, each, end)) for each in messages]
+            [Deferred.fromCoroutine(self._hand_over(connected, each, end)) for each in messages], consumeErrors=True
         )
         epochs = dict(each for each in arrived if each is not None)
         for epoch in set(epochs.values()):

@@ -1,5 +1,6 @@
 """Registration, passwords, sessions and signed requests at a gateway."""
 
+import gc
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -120,6 +121,15 @@ class PasswordTests(ServiceCase):
         salt, parameters = self.done(self.accounts.parameters("alice"))
         credentials = self.alice.enrolled.account.credentials
         self.assertEqual((salt, parameters), (credentials.salt, credentials.parameters))
+
+    def test_a_quorum_that_is_lost_between_two_reads_leaves_no_error_behind(self) -> None:
+        def lose(_account: Identifier) -> None:
+            self.ring.silent = True
+
+        self.patch(self.accounts.proving, "_owner_of", lose)
+        self.refused(self.accounts.unlock("alice", self.alice.auth, BY_PASSWORD), NoQuorum)
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_the_right_password_opens_the_account(self) -> None:
         account, session, keys = self.done(self.accounts.unlock("alice", self.alice.auth, BY_PASSWORD))
