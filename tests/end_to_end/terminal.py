@@ -26,11 +26,16 @@ class Terminals:
         command = ["tmux", "-u", "-S", self._socket, "-f", "/dev/null", *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False).stdout
 
-    def open(self, *words: str, columns: int = 80, rows: int = 24) -> "Terminal":
-        """A terminal in which `p2pchat WORDS` runs; it stays when the program ends."""
+    def open(self, *words: str, columns: int = 80, rows: int = 24, term: str = "") -> "Terminal":
+        """A terminal in which `p2pchat WORDS` runs; it stays when the program ends.
+
+        Args:
+            term: for TERM, instead of what tmux says.
+        """
         self._count += 1
         name = f"t{self._count}"
-        program = shlex.join([sys.executable, "-P", "-m", "p2pchat.cli.main", *words])
+        named = ["env", f"TERM={term}"] if term else []
+        program = shlex.join([*named, sys.executable, "-P", "-m", "p2pchat.cli.main", *words])
         # tmux now and then forgets the status of a program whose terminal closed before it was waited for.
         status = self._folder / f"{name}.status"
         part, whole = shlex.quote(f"{status}.part"), shlex.quote(str(status))

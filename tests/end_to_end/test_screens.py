@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.end_to_end.terminal import MISSING, Terminal, Terminals, working_in
 
 RECOVERY_KEY = re.compile(r"(?:[A-Z0-9]{4}-){6}")
 DEMO_SECONDS = 180.0
+EDITOR = """import sys
+with open(sys.argv[1], "a") as file:
+    file.write(" and " + input("what shall follow? "))
+"""
 
 
 class TerminalTests(SynchronousTestCase):
@@ -89,6 +94,49 @@ class ChatScreenTests(TerminalTests):
         his.press("C-c", "C-c")
         self.assertEqual(his.ended(), 0)
 
+    def test_an_editor_has_the_terminal_and_an_answer_shows_what_it_answers(self) -> None:
+        stage = ring_of_five()
+        fay = stage.person("screen-fay")
+        fay.register()
+        editor = self.folder / "editor.py"
+        editor.write_text(EDITOR)
+        (fay.home / "screen.toml").write_text(f'editor = ["{sys.executable}", "{editor}"]\n')
+        shown = self.screen(fay)
+        shown.wait_for(f"{fay.name} │ node")
+        shown.type("", "C-k")
+        shown.wait_for("Chat with")
+        shown.type(fay.name, "Enter")
+        shown.wait_for(f"{fay.name}  ●")
+        shown.type("half", "C-o")
+        shown.wait_for("what shall follow?")
+        shown.type("a whole", "Enter")
+        shown.wait_for("> half and a whole")
+        shown.press("Enter")
+        shown.wait_for(f"{fay.name}: half and a whole")
+        shown.press("M-r")
+        shown.wait_for("Escape: no reply")
+        shown.type("indeed", "Enter")
+        shown.wait_for(f"↪ {fay.name}: half and a whole")
+        shown.press("C-q")
+        self.assertEqual(shown.ended(), 0)
+        again = self.screen(fay)
+        again.wait_for(f"{fay.name} │ node")
+        again.press("Up")
+        again.wait_for("> indeed")
+        again.press("C-q")
+        self.assertEqual(again.ended(), 0)
+
+    def test_a_terminal_that_knows_nothing_shows_the_chat_by_lines(self) -> None:
+        stage = ring_of_five()
+        gus = stage.person("screen-gus")
+        gus.register()
+        shown = self.terminals.open("tui", "--home", str(gus.home), *gus.agent_options, term="dumb")
+        shown.wait_for(f"You are {gus.name}, session active.")
+        shown.type(f"/msg {gus.name} to myself", "Enter")
+        shown.wait_for(f"Message to {gus.name}: ")
+        shown.type("/quit", "Enter")
+        self.assertEqual(shown.ended(), 0)
+
     def test_a_paste_is_asked_about_and_a_session_taken_over_is_said(self) -> None:
         stage = ring_of_five()
         old = stage.person("screen-eve")
@@ -147,7 +195,17 @@ class DemoScreenTests(TerminalTests):
         shown.wait_for("alice: does anybody hear me? ✓")
         shown.wait_for("a few lines of Python")
         (world,) = self.folder.glob("p2pchat-demo-*")
-        ring = self.terminals.open("ring", "view", "--data", str(world / "node1"), "--home", str(world / "alice"))
+        shown.type("/ring", "Enter")
+        shown.wait_for("5 of 5 nodes")
+        shown.press("q")
+        shown.wait_for("a few lines of Python")
+        node = ["--data", str(world / "node1"), "--home", str(world / "alice")]
+        once = self.terminals.open("ring", "view", "--once", *node)
+        self.assertEqual(once.ended(), 0)
+        self.assertIn("5 of 5 nodes", once.text)
+        events = self.terminals.open("ring", "view", "--json", *node, columns=300)
+        events.wait_for('"state"')
+        ring = self.terminals.open("ring", "view", *node)
         ring.wait_for("5 of 5 nodes")
         ring.type("/")
         ring.wait_for("User or identifier")
@@ -157,6 +215,8 @@ class DemoScreenTests(TerminalTests):
         for pid in nodes:
             os.kill(pid, signal.SIGKILL)
         ring.wait_for("is dead")
+        events.wait_for("is dead")
+        events.press("C-c")
         ring.press("q")
         self.assertEqual(ring.ended(), 0)
         shown.press("C-q")
