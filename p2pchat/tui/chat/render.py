@@ -36,8 +36,8 @@ STATES = {"queued": "…", "stored": "◔", "delivered": "✓", "read": "✓✓"
 """A sign for each state; its word stands behind it."""
 
 REPLY = "↪"
-MAX_QUOTE_CHARACTERS = 45
-"""Of the message that is answered: one row at 80 columns beside the list of chats."""
+MAX_QUOTE_CHARACTERS = 40
+"""Of the message that is answered: one row at 80 columns beside the list of chats, behind names of up to 8 letters."""
 
 NOTICE = "* "
 DRAFT = "✎"
