@@ -98,7 +98,9 @@ class Chaos:
             world.clock.at(when, self._propose, life, slot, members)
 
     def _propose(self, life: Life, slot: int, members: list[Identifier]) -> None:
-        if life.host.alive and not self.over:
+        # A disk may have been lost since these members were drawn.
+        lost = self._world.lost.intersection(members)
+        if life.host.alive and not self.over and 2 * len(lost) < len(members):
             life.ask(life.service.propose(slot, members)).addErrback(_ignored)
 
     def _watch(self, node: Identifier, command: type[amp.Command], moment: str) -> None:
