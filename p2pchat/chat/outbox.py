@@ -7,7 +7,7 @@ from p2pchat.chat.message import Type
 from p2pchat.chat.storage import Database
 
 FIRST_PAUSE_SECONDS = 1.0
-MAX_PAUSE_SECONDS = 60.0
+MAX_PAUSE_SECONDS = 30.0
 BATCH = 64
 """Messages of one contact under way at once."""
 
@@ -47,7 +47,7 @@ class Schedule:
         self.turns[contact] = Turn()
 
     def failed(self, contact: str, now: float) -> None:
-        """Pause: 1, 2, 4, … 60 s, each shortened by up to a quarter."""
+        """Pause: 1, 2, 4, … 30 s, each shortened by up to a quarter."""
         turn = self._turn(contact)
         turn.busy = False
         turn.at = now + turn.pause * (1 - self.chance.random() / 4)

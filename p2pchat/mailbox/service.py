@@ -8,6 +8,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from p2pchat.crypto.encoding import H, T
@@ -25,6 +26,10 @@ from p2pchat.wire.connection import Call
 
 GATHER_SECONDS = 0.005
 """After an add: one push for many envelopes."""
+NOTE_PAUSES_SECONDS = (1.0, 3.0, 8.0, 20.0)
+"""Between tries to tell an owner of mail of which a copy is missing."""
+MAX_NOTING = 2_000
+"""Envelopes of which owners are still to be told; of more, they hear when copies are compared."""
 MAX_COUNTERS = 100_000
 MAX_NOTED = 20_000
 """Envelope ids that an owner remembers, because it hears of each twice."""
@@ -80,6 +85,7 @@ class MailboxService:
         self._grants, self._rooms, self._versions = Grants(), Rooms(), Versions(run)
         self._counters: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
         self._gathering: set[Identifier] = set()
+        self._noting = 0
         self._noted: OrderedDict[bytes, None] = OrderedDict()
         replication.on_added.append(self._added)
 
@@ -99,16 +105,36 @@ class MailboxService:
             if (await self._replication.read(RegisterKey(point, KIND_MAILKEY))).value is None:
                 raise UnknownUser(f"No account is called {user}.") from None
             raise
-        Deferred.fromCoroutine(self._note(point, item.id))
+        Deferred.fromCoroutine(self._note(point, item.id, stored.copies >= stored.wanted))
         return stored
 
-    async def _note(self, account: Identifier, envelope_id: bytes) -> None:
-        owner = self._owner_of(account)
+    async def _note(self, account: Identifier, envelope_id: bytes, is_everywhere: bool) -> None:
+        """Tell the owner; where a copy is missing it may be the owner's, who then knows of the envelope from us alone.
+
+        So it is told until it answers, and who becomes the owner meanwhile (when a network has just healed) as well.
+        """
+        told = await self._tell_owner(account, envelope_id, set())
+        if (told and is_everywhere) or self._noting >= MAX_NOTING:
+            return
+        self._noting += 1
         try:
-            if owner is not None:
-                await self._call(owner, NoteMail, account=account, envelope_id=envelope_id)
+            for pause in NOTE_PAUSES_SECONDS:
+                await deferLater(self._clock, pause)
+                told = await self._tell_owner(account, envelope_id, told)
+        finally:
+            self._noting -= 1
+
+    async def _tell_owner(self, account: Identifier, envelope_id: bytes, told: set[Identifier]) -> set[Identifier]:
+        """Those who were told, now with the owner if that answers."""
+        owner = self._owner_of(account)
+        if owner is None or owner in told:
+            return told
+        try:
+            await self._call(owner, NoteMail, account=account, envelope_id=envelope_id)
         except P2PChatError as error:
             self._log.debug("an owner was not told of mail: {error}", error=str(error))
+            return told
+        return told | {owner}
 
     async def fetch(self, user: str, epoch: int, sequence: int, counter: int, cursor: bytes, signature: bytes) -> Page:
         """A page of the user's own mailbox.
@@ -158,9 +184,14 @@ class MailboxService:
         return self._rooms.grant(account, known, used, stored)
 
     def _added(self, account: Identifier, ids: Sequence[bytes]) -> None:
-        """A member here took envelopes: the owner knows by itself even if the gateway that added them died."""
+        """A member here took envelopes: the owner knows by itself even if the gateway that added them died.
+
+        Whoever is not the owner may be the next one, and may have been it before, when it told another version.
+        """
         if self._owner_of(account) == self._me:
             self.note(account, ids)
+        else:
+            self._versions.raise_one(account)
 
     def note(self, account: Identifier, ids: Sequence[bytes]) -> None:
         """Envelopes were added; who is here is told, once for each."""

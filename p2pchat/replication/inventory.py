@@ -18,7 +18,7 @@ from p2pchat.replication.configuration import (
     sealed,
 )
 from p2pchat.replication.digest import DIGEST_ROWS, slot_digest
-from p2pchat.replication.ground import Event, Ground, group_bytes, grouped
+from p2pchat.replication.ground import Added, Event, Ground, group_bytes, grouped
 from p2pchat.replication.register import EMPTY, NO_BALLOT, Register, Versioned
 from p2pchat.replication.requests import MAX_IDS, PAGE_BYTES
 from p2pchat.replication.slots import RegisterKey
@@ -218,8 +218,10 @@ class Inventory:
                 items.append(ItemName(listed.point, listed.id))
         return Missing(tuple(registers), tuple(items))
 
-    def merge(self, store: Store, configuration: Configuration, copies: CopyReply) -> None:
+    def merge(self, store: Store, configuration: Configuration, copies: CopyReply, events: list[Event]) -> None:
         """Keep copies that are newer than what this node has, where it still learns `configuration`.
+
+        New items are told as those that somebody adds: who owned the slot before and owns it again must hear of them.
 
         Raises:
             Misbehaved: one of them is none that a sound member holds; such a source counts for nothing.
@@ -233,7 +235,10 @@ class Inventory:
         for copied in copies.items:
             check_item(copied.item)
             if learning(copied.point) and copied.item.state is not ItemState.UNKNOWN:
-                self._unite(store, copied.point, store.item(copied.point, copied.item.id), copied.item)
+                before = store.item(copied.point, copied.item.id)
+                self._unite(store, copied.point, before, copied.item)
+                if before is None and copied.item.state is ItemState.PRESENT:
+                    events.append(Added(copied.point, (copied.item.id,)))
 
     def _check(self, configuration: Configuration, copied: CopiedRegister) -> None:
         """Each value must stand by itself.

@@ -148,7 +148,7 @@ class Learning:
         return await copy(self._asking, node, self._configuration, missing, self._merge)
 
     async def _merge(self, copies: CopyReply) -> bool:
-        await self._turn(lambda store, events: self._member.inventory.merge(store, self._configuration, copies))
+        await self._turn(lambda store, events: self._member.inventory.merge(store, self._configuration, copies, events))
         return True
 
     async def _count(self, node: Identifier, page: PullReply, old: set[int]) -> None:

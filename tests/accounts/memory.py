@@ -26,7 +26,7 @@ class MemoryReplication:
         self.on_changed: list[Callable[[RegisterKey, bytes | None], None]] = []
         self.on_added: list[Callable[[Identifier, tuple[bytes, ...]], None]] = []
         self.silent = False
-        self.reads = 0
+        self.reads, self.copies = 0, 5
         self._formats = formats(RING)
 
     async def change(
@@ -59,7 +59,7 @@ class MemoryReplication:
             self.states[item.id] = ItemState.PRESENT
         for told in self.on_added:
             told(point, tuple(item.id for item in items))
-        return Stored(5, 5)
+        return Stored(self.copies, 5)
 
     async def fetch(self, point: Identifier, fence: int, after: bytes = b"", limit: int = 50) -> Page:
         """As ReplicationService."""

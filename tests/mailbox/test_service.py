@@ -13,7 +13,7 @@ from p2pchat.identifiers import Identifier, account_identifier
 from p2pchat.mailbox.commands import AskRoom, MailArrived, NoteMail, PushMail
 from p2pchat.mailbox.locator import NodeMailboxLocator
 from p2pchat.mailbox.room import Usage
-from p2pchat.mailbox.service import MailboxService
+from p2pchat.mailbox.service import NOTE_PAUSES_SECONDS, MailboxService
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.wire.faults import error_of
 from p2pchat.wire.locators import Locators
@@ -39,6 +39,7 @@ class MailboxTests(SynchronousTestCase):
         self.calls: list[type[amp.Command]] = []
         self.pushed: list[dict[str, Any]] = []
         self.away: set[type[amp.Command]] = set()
+        self.owner = ME
         self.verified: list[tuple[Any, ...]] = []
         self.mailbox = MailboxService(
             ME,
@@ -46,7 +47,7 @@ class MailboxTests(SynchronousTestCase):
             self.ring,  # type: ignore[arg-type]
             self.call,  # type: ignore[arg-type]
             self.verify,
-            lambda _: ME,
+            lambda _: self.owner,
             lambda _: ME,
             lambda account: "alice" if account == ALICE else None,
             self.push,
@@ -121,6 +122,43 @@ class MailboxTests(SynchronousTestCase):
         self.done(self.deposit(b"one"))
         self.clock.advance(0.1)
         self.assertEqual(len(self.pushed), 1)
+
+    def test_an_owner_that_may_lack_the_copy_is_told_until_it_answers(self) -> None:
+        """As right after a partition: it hears nothing of the add, and nobody reaches it yet."""
+        self.ring.on_added.clear()
+        self.ring.copies = 3
+        self.away.add(NoteMail)
+        self.done(self.deposit(b"one"))
+        before = self.mailbox.version(ALICE)
+        self.clock.advance(0.5)
+        self.away.clear()
+        self.clock.pump(NOTE_PAUSES_SECONDS)
+        self.assertNotEqual(self.mailbox.version(ALICE), before)
+        self.assertEqual(len(self.pushed), 1)
+
+    def test_who_becomes_the_owner_while_a_copy_is_missing_is_told_as_well(self) -> None:
+        self.ring.copies = 3
+        self.done(self.deposit(b"one"))
+        self.owner = Identifier(9)
+        self.clock.pump(NOTE_PAUSES_SECONDS)
+        self.assertEqual(self.calls.count(NoteMail), 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_an_owner_with_a_copy_is_told_once(self) -> None:
+        self.done(self.deposit(b"one"))
+        self.owner = Identifier(9)
+        self.clock.pump(NOTE_PAUSES_SECONDS)
+        self.assertEqual(self.calls.count(NoteMail), 1)
+
+    def test_a_member_that_is_not_the_owner_counts_for_the_time_when_it_is(self) -> None:
+        """Owner, not owner, owner again: an agent that heard of nobody else in between must not know the version."""
+        before = self.mailbox.version(ALICE)
+        self.owner = Identifier(9)
+        self.mailbox._added(ALICE, [bytes(32)])
+        self.owner = ME
+        self.assertNotEqual(self.mailbox.version(ALICE), before)
+        self.clock.advance(0.1)
+        self.assertEqual(self.pushed, [])
 
     def test_another_mail_key_is_refused_and_so_is_nobody(self) -> None:
         self.refused(self.mailbox.deposit("alice", bytes(16), b"one", "bob"), StaleKey)

@@ -9,6 +9,7 @@ from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import Configuration, Group, State
 from p2pchat.replication.formats import Formats
+from p2pchat.replication.ground import Added, Event
 from p2pchat.replication.inventory import Inventory
 from p2pchat.replication.register import EMPTY, Ballot, Versioned
 from p2pchat.replication.requests import MAX_IDS, AcceptRequest, Status
@@ -55,7 +56,7 @@ def _missing(inventory: Inventory, configuration: Configuration, page: PullReply
 
 
 def _merge(inventory: Inventory, configuration: Configuration, copies: CopyReply, store: Store) -> None:
-    inventory.merge(store, configuration, copies)
+    inventory.merge(store, configuration, copies, [])
 
 
 def begin(pupil: Lone, configuration: Configuration, slots: tuple[int, ...] = (0,)) -> None:
@@ -178,10 +179,22 @@ class PullTests(SynchronousTestCase):
         newcomer.announce(THREE)
         copies: Any = self.founder.ask(CopyRequest(THREE, (ACCOUNT,)))
         newcomer.announce(FOUR)
-        newcomer.store.commit([lambda store: newcomer.member.inventory.merge(store, THREE, copies)])
+        newcomer.store.commit([lambda store: newcomer.member.inventory.merge(store, THREE, copies, newcomer.events)])
         begin(newcomer, THREE)
         self.assertIsNone(newcomer.store.register(ACCOUNT))
         self.assertEqual(self.state(newcomer), State.LEARN)
+
+    def test_items_that_come_by_a_pull_are_told_as_those_that_somebody_adds(self) -> None:
+        """Who was the owner before a partition, and is it again, hears by this of mail that the others took."""
+        newcomer = Lone(B)
+        newcomer.announce(THREE)
+        mail = StoredItem(item_id(1), ItemState.PRESENT, int(NOW), b"mail")
+        gone = StoredItem(item_id(2), ItemState.ACKNOWLEDGED, int(NOW))
+        copies = CopyReply((), (CopiedItem(POINT, mail), CopiedItem(POINT, gone)))
+        events: list[Event] = []
+        for _ in range(2):
+            newcomer.store.commit([lambda store: newcomer.member.inventory.merge(store, THREE, copies, events)])
+        self.assertEqual(events, [Added(POINT, (item_id(1),))])
 
     def test_records_of_a_life_before_do_not_come_back(self) -> None:
         self.founder.pull(FOUR)
