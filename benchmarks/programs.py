@@ -28,6 +28,7 @@ PROGRAMS = (
     Program("sealing", ("--messages", "50")),
     Program("history", ("--messages", "2000")),
     Program("screen", ("--messages", "2000")),
+    Program("missing", ("--records", "200", "--runs", "1")),
     Program("big_ring", ("--nodes", "60", "--lookups", "200")),
     Program("upkeep", ("--nodes", "40", "--warm", "10", "--seconds", "10")),
     Program("chat", ("--seconds", "0.5", "--rounds", "1"), processes=True),

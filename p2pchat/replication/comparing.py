@@ -8,10 +8,11 @@ from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration
 from p2pchat.replication.copying import copy
-from p2pchat.replication.learning import PULL_SECONDS, Turns, following
 from p2pchat.replication.member import Member
 from p2pchat.replication.packing import packed_size
-from p2pchat.replication.transfers import CopyReply, DigestReply, DigestRequest, Position, PullReply, PullRequest
+from p2pchat.replication.transfers import CopyReply, DigestReply, DigestRequest, PullReply
+from p2pchat.replication.turns import Turns
+from p2pchat.replication.walk import Walk
 
 DIGEST_SECONDS = 3.0
 MEND_SECONDS = 120.0
@@ -72,25 +73,20 @@ class Comparing:
         self, partner: Identifier, configuration: Configuration, slots: Sequence[int], spend: Spend
     ) -> set[int]:
         """Fetch what this node lacks in these slots; those in which it found everything."""
-        slot_of = self._member.ground.slot_of
         mended: set[int] = set()
-        position: Position | None = None
         until = self._asking.clock.seconds() + MEND_SECONDS
-        while self._asking.clock.seconds() < until:
-            left = tuple(slot for slot in slots if position is None or slot >= slot_of(position.point))
-            page = await self._asking.attempt(partner, PullRequest(configuration, left, position), PULL_SECONDS)
-            if not isinstance(page, PullReply):
-                return mended
-            for group in page.others:
-                for slot in group.slots:
-                    self._heard(slot, group.configuration)
-            if not await self._fetch(partner, configuration, page, spend):
-                return mended
-            unfinished = None if page.next is None else slot_of(page.next.point)
-            mended.update(slot for slot in page.full if slot != unfinished)
-            position = following(self._member.ground, position, page)
-            if position is None:
-                break
+
+        def left() -> Sequence[int]:
+            return slots if self._asking.clock.seconds() < until else ()
+
+        async def keep(page: PullReply) -> bool:
+            return await self._fetch(partner, configuration, page, spend)
+
+        async def done(page: PullReply, slots: tuple[int, ...]) -> None:
+            mended.update(set(slots) & set(page.full))
+
+        walk = Walk(self._asking, self._member, self._turns, self._heard, partner, configuration)
+        await walk.run(left, keep, done)
         return mended
 
     async def _fetch(self, partner: Identifier, configuration: Configuration, page: PullReply, spend: Spend) -> bool:

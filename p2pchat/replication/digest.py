@@ -5,10 +5,9 @@ nothing that a slow network could not.  Pending removals are in no digest.
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
 from p2pchat.errors import Conflict, Misbehaved
-from p2pchat.identifiers import Identifier, to_bytes
+from p2pchat.identifiers import Identifier
 from p2pchat.replication.acceptor import check_content
 from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of, retired
 from p2pchat.replication.ground import Added, Changed, Event, Ground
@@ -27,37 +26,42 @@ from p2pchat.replication.transfers import (
     PullReply,
     SlotDigest,
 )
+from p2pchat.replication.tree import Buckets, Tree
 from p2pchat.replication.uset import ItemState, StoredItem, check_item, is_over, united
 
-DIGEST_BYTES = 16
 DIGEST_ROWS = 5_000
 """Records that one turn reads for digests; it finishes the slot in which it passes them."""
+SCAN_ROWS = 100
+"""What it costs at most to find the records of some buckets, in records that are read."""
 ROWS = 1_000
+DEEP_MARKS = 64
+"""Of a slot with fewer buckets in use, listing all is as cheap as comparing buckets."""
 
 
-def slot_digest(ground: Ground, store: Store, slot: int) -> tuple[bytes, int]:
-    """A slot's digest, and how many records were read for it: none when nothing was written since the last time."""
-    if (kept := store.digest(slot)) is not None:
+def slot_tree(ground: Ground, store: Store, slot: int) -> tuple[Tree, int]:
+    """A slot's tree, and what that cost, in records: nothing when nothing was written since the last time."""
+    kept, stale = store.tree(slot)
+    if not stale:
         return kept, 0
     first, last = ground.span(slot)
-    digest, rows = blake2b(digest_size=DIGEST_BYTES), 0
+    buckets, rows = Buckets(), 0
     after: RegisterKey | None = None
-    while page := store.ballots(first, last, after, ROWS):
+    while page := store.ballots(first, last, after, ROWS, stale):
         for key, accepted in page:
             # A register that was only promised holds nothing yet.
             if accepted != NO_BALLOT:
-                place = to_bytes(key.point) + bytes([key.kind]) + to_bytes(accepted.node)
-                digest.update(place + b"%d.%d" % (accepted.epoch, accepted.counter))
+                buckets.add_register(key, accepted)
             after = key
         rows += len(page)
     begin: tuple[Identifier, bytes] | None = None
-    while items := store.items(first, last, begin, ROWS):
+    while items := store.items(first, last, begin, ROWS, stale):
         for point, item in items:
-            digest.update(to_bytes(point) + item.id + bytes([item.state]))
+            buckets.add_item(point, item)
             begin = (point, item.id)
         rows += len(items)
-    store.keep_digest(slot, digest.digest())
-    return digest.digest(), rows
+    tree = kept.renewed(stale, buckets.digests())
+    store.keep_tree(slot, tree)
+    return tree, rows + (SCAN_ROWS if kept.marks else 0)
 
 
 class Comparer:
@@ -82,9 +86,9 @@ class Comparer:
             if record is None or not record.serves(request.epoch):
                 found.append(SlotDigest(slot, b""))
                 continue
-            digest, rows = slot_digest(self._ground, store, slot)
-            found.append(SlotDigest(slot, digest))
-            read += rows
+            tree, cost = slot_tree(self._ground, store, slot)
+            found.append(SlotDigest(slot, tree.root))
+            read += cost
             if read >= DIGEST_ROWS:
                 break
         return DigestReply(tuple(found))
@@ -97,7 +101,7 @@ class Comparer:
             if other.digest
             and other.slot < self._ground.slots
             and keeps(self._ground.record(store, other.slot), configuration)
-            and slot_digest(self._ground, store, other.slot)[0] != other.digest
+            and slot_tree(self._ground, store, other.slot)[0].root != other.digest
         )
 
     # -- taking over

@@ -3,7 +3,7 @@
 Whoever answers a pull has stopped serving the epoch before, on disk, before the answer leaves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from p2pchat.errors import Conflict, Misbehaved
 from p2pchat.identifiers import Identifier
@@ -17,7 +17,7 @@ from p2pchat.replication.configuration import (
     generation_of,
     sealed,
 )
-from p2pchat.replication.digest import DIGEST_ROWS, slot_digest
+from p2pchat.replication.digest import DEEP_MARKS, DIGEST_ROWS, slot_tree
 from p2pchat.replication.ground import Added, Event, Ground, group_bytes, grouped
 from p2pchat.replication.register import EMPTY, NO_BALLOT, Register, Versioned
 from p2pchat.replication.requests import MAX_IDS, PAGE_BYTES
@@ -36,7 +36,9 @@ from p2pchat.replication.transfers import (
     Position,
     PullReply,
     PullRequest,
+    SlotTree,
 )
+from p2pchat.replication.tree import ALL_BUCKETS, EMPTY_ROOT, MARK_BYTES, Tree
 from p2pchat.replication.uset import ItemState, StoredItem, check_item, united
 
 SLOT_BYTES = 8
@@ -57,6 +59,7 @@ class _Page:
         self.others: list[tuple[int, Configuration]] = []
         self.registers: list[ListedRegister] = []
         self.items: list[ListedItem] = []
+        self.trees: list[SlotTree] = []
         self._room = PAGE_BYTES
 
     def take(self, size: int) -> bool:
@@ -73,6 +76,7 @@ class _Page:
             tuple(self.registers),
             tuple(self.items),
             next_,
+            tuple(self.trees),
         )
 
 
@@ -90,13 +94,22 @@ class Inventory:
 
     def digests(self, store: Store, slots: tuple[int, ...]) -> tuple[bytes, ...]:
         """What this node has of slots, in short."""
-        return tuple(slot_digest(self._ground, store, slot)[0] for slot in slots)
+        return tuple(slot_tree(self._ground, store, slot)[0].root for slot in slots)
+
+    def lacking(self, store: Store, trees: Sequence[SlotTree]) -> dict[int, bytes]:
+        """By slot, the buckets in which a member has something that this node may lack."""
+        for theirs in trees:
+            self._ground.check_slots((theirs.slot,))
+        return {
+            theirs.slot: slot_tree(self._ground, store, theirs.slot)[0].lacking(Tree(theirs.marks)) for theirs in trees
+        }
 
     def pull(self, store: Store, request: PullRequest, events: list[Event]) -> PullReply:
         """List records of the slots from a position on, each slot sealed before it is listed."""
         self._ground.check_slots(request.slots)
         page, after, read = _Page(), request.after, 0
         theirs = dict(zip(request.slots, request.digests, strict=False))
+        buckets = dict(zip(request.slots, request.buckets, strict=False))
         for slot in request.slots:
             first, last = self._ground.span(slot)
             if after is not None and last < after.point:
@@ -114,11 +127,16 @@ class Inventory:
                 continue
             (page.full if standing is State.ACTIVE else page.old).append(slot)
             if here is None and slot in theirs:
-                digest, rows = slot_digest(self._ground, store, slot)
-                read += rows
-                if digest == theirs[slot]:
+                tree, cost = slot_tree(self._ground, store, slot)
+                read += cost
+                if tree.root == theirs[slot]:
                     continue
-            stopped = self._list(store, slot, here, page)
+                if theirs[slot] != EMPTY_ROOT and len(tree.marks) >= DEEP_MARKS * MARK_BYTES:
+                    if not page.take(SLOT_BYTES + len(tree.marks)):
+                        return page.reply(Position(first, 0))
+                    page.trees.append(SlotTree(slot, tree.marks))
+                    continue
+            stopped = self._list(store, slot, here, page, buckets.get(slot, ALL_BUCKETS))
             if stopped is not None:
                 return page.reply(stopped)
         return page.reply(None)
@@ -130,13 +148,13 @@ class Inventory:
             self._ground.put(store, sealed(record), events)
         return standing
 
-    def _list(self, store: Store, slot: int, after: Position | None, page: _Page) -> Position | None:
-        """Put a slot's records into the page; where it stopped, or None when all fitted."""
+    def _list(self, store: Store, slot: int, after: Position | None, page: _Page, buckets: bytes) -> Position | None:
+        """Put the records of some buckets of a slot into the page; where it stopped, or None when all fitted."""
         first, last = self._ground.span(slot)
         where = after or Position(first, 0)
         if where.kind != ITEMS:
             start = RegisterKey(where.point, where.kind)
-            while rows := store.ballots(first, last, start, ROWS):
+            while rows := store.ballots(first, last, start, ROWS, buckets):
                 for key, accepted in rows:
                     if not page.take(LISTED_BYTES):
                         return Position(start.point, start.kind)
@@ -144,7 +162,7 @@ class Inventory:
                     start = key
             where = Position(first, ITEMS)
         begin = (where.point, where.id)
-        while found := store.items(first, last, begin, ROWS):
+        while found := store.items(first, last, begin, ROWS, buckets):
             for point, item in found:
                 if not page.take(LISTED_BYTES):
                     return Position(begin[0], ITEMS, begin[1])

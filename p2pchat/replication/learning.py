@@ -1,44 +1,22 @@
 """Collects what was chosen before, for slots of which this node became a member, and begins to serve them."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from p2pchat.errors import Misbehaved, P2PChatError
+from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration, needed_sources
 from p2pchat.replication.copying import copy
-from p2pchat.replication.ground import Event, Ground
 from p2pchat.replication.member import Member
-from p2pchat.replication.store import Store
-from p2pchat.replication.transfers import ITEMS, CopyReply, Position, PullReply, PullRequest
+from p2pchat.replication.transfers import CopyReply, PullReply
+from p2pchat.replication.turns import Turns
+from p2pchat.replication.walk import Walk
 
-PULL_SECONDS = 5.0
 STAGGER_SECONDS = 0.3
 """After so long without success, one more member is asked."""
-
-T = TypeVar("T")
-
-
-class Turns(Protocol):
-    """Runs turns of this node's own member, and tells of their events once they are durable."""
-
-    def __call__(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]: ...
-
-
-def following(ground: Ground, after: Position | None, page: PullReply) -> Position | None:
-    """Where the next page begins, None behind the last one; Misbehaved where that is not behind this one."""
-
-    def order(position: Position) -> tuple[int, bool, Identifier, int, bytes]:
-        slot = ground.slot_of(position.point)
-        return slot, position.kind == ITEMS, position.point, position.kind, position.id
-
-    if page.next is not None and after is not None and order(page.next) <= order(after):
-        raise Misbehaved("A page of records was sent that goes back.")
-    return page.next
 
 
 class Learning:
@@ -116,29 +94,16 @@ class Learning:
             self._done.callback(None)
 
     async def _pages(self, node: Identifier) -> None:
-        after: Position | None = None
         old: set[int] = set()
-        known = self._remaining(None)
-        own = await self._turn(lambda store, events: self._member.inventory.digests(store, known))
-        digests = dict(zip(known, own, strict=True))
-        while slots := self._remaining(after):
-            request = PullRequest(self._configuration, slots, after, tuple(digests[slot] for slot in slots))
-            page = await self._asking.attempt(node, request, PULL_SECONDS)
-            if not isinstance(page, PullReply):
-                return
-            for group in page.others:
-                for slot in group.slots:
-                    self._heard(slot, group.configuration)
-            if not await self._copy(node, page):
-                return
-            await self._count(node, page, old)
-            after = following(self._member.ground, after, page)
-            if after is None:
-                return
 
-    def _remaining(self, after: Position | None) -> tuple[int, ...]:
-        least = 0 if after is None else self._member.ground.slot_of(after.point)
-        return tuple(slot for slot in sorted(self._sources) if slot >= least)
+        async def keep(page: PullReply) -> bool:
+            return await self._copy(node, page)
+
+        async def done(page: PullReply, slots: tuple[int, ...]) -> None:
+            await self._count(node, page, slots, old)
+
+        walk = Walk(self._asking, self._member, self._turn, self._heard, node, self._configuration)
+        await walk.run(lambda: sorted(self._sources), keep, done)
 
     async def _copy(self, node: Identifier, page: PullReply) -> bool:
         """Fetch what this node lacks of a page; False when the other member has it no more."""
@@ -151,16 +116,15 @@ class Learning:
         await self._turn(lambda store, events: self._member.inventory.merge(store, self._configuration, copies, events))
         return True
 
-    async def _count(self, node: Identifier, page: PullReply, old: set[int]) -> None:
-        """Note whom a slot was wholly learned from; those with enough begin to serve.
+    async def _count(self, node: Identifier, page: PullReply, slots: tuple[int, ...], old: set[int]) -> None:
+        """Note whom slots were wholly learned from; those with enough begin to serve.
 
         A slot whose first page was still the member's own old records stays old, whatever it became meanwhile.
         """
         old.update(page.old)
-        unfinished = None if page.next is None else self._member.ground.slot_of(page.next.point)
         ready: list[int] = []
-        for slot in (*page.full, *page.old):
-            if slot == unfinished or slot not in self._sources:
+        for slot in slots:
+            if slot not in self._sources:
                 continue
             if slot in old:
                 self._sources[slot].add(node)

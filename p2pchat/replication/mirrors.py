@@ -8,11 +8,11 @@ from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration, State
 from p2pchat.replication.directory import Directory
-from p2pchat.replication.learning import Turns
 from p2pchat.replication.member import Member
 from p2pchat.replication.movement import Movement
 from p2pchat.replication.requests import PAGE_BYTES, AcceptRequest, AddRequest, BuryRequest, Reply, Request, Status
 from p2pchat.replication.transfers import CopiedItem, CopiedRegister, MirrorRequest
+from p2pchat.replication.turns import Turns
 from p2pchat.replication.uset import ItemState, StoredItem
 
 MIRROR_SECONDS = 1.0

@@ -14,12 +14,13 @@ from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.election import Election
-from p2pchat.replication.learning import Learning, Turns
+from p2pchat.replication.learning import Learning
 from p2pchat.replication.member import Member
 from p2pchat.replication.plan import View, Walks, members_without, next_members
 from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import AnnounceRequest
 from p2pchat.replication.slots import end_of
+from p2pchat.replication.turns import Turns
 
 CopyAhead = Callable[[Configuration, tuple[Identifier, ...], tuple[int, ...]], Awaitable[tuple[int, ...]]]
 """Has the newcomers among next members copy slots, and says in which of them they are in step."""

@@ -17,9 +17,9 @@ from p2pchat.replication.asking import Asking
 from p2pchat.replication.comparing import Comparing
 from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.digest import keeps
-from p2pchat.replication.learning import Turns
 from p2pchat.replication.member import Member
 from p2pchat.replication.transfers import FollowReply, FollowRequest
+from p2pchat.replication.turns import Turns
 
 COPY_BYTES_PER_SECOND = 4 << 20
 """Records that one node fetches ahead; what people do goes first."""
@@ -28,8 +28,8 @@ FOLLOW_SECONDS = 1.0
 FOLLOW_CALL_SECONDS = 4.0
 FRESH_SECONDS = 10.0
 """For so long a slot that was found to be in step counts as such; what is written meanwhile is left to fetch."""
-LED_SECONDS = 4.0
-"""So long after its last question, another member may lead a slot."""
+DRIVEN_SECONDS = 4.0
+"""So long after its last question, another member may drive a slot's change."""
 STALL_SECONDS = 5.0
 """Without progress for so long, slots that are not in step wait for a later turn."""
 COMPARED_SLOTS = 64
@@ -42,7 +42,7 @@ HeldByMajority = Callable[[Configuration, tuple[int, ...]], Awaitable[tuple[int,
 
 
 class Precopy:
-    """Both sides: `lead` for whoever drives a change, `answer` for the newcomers."""
+    """Both sides: `drive` for whoever has members changed, `answer` for the newcomers."""
 
     _log = Logger()
 
@@ -79,7 +79,7 @@ class Precopy:
 
     # -- who drives a change
 
-    async def lead(
+    async def drive(
         self, configuration: Configuration, members: tuple[Identifier, ...], slots: tuple[int, ...]
     ) -> tuple[int, ...]:
         """Have the newcomers among `members` copy these slots; those that they have when nothing more comes."""
@@ -89,8 +89,8 @@ class Precopy:
         while True:
             request = FollowRequest(configuration, slots)
             replies = await self._asking.several(newcomers, request, FOLLOW_CALL_SECONDS, lambda so_far: False)
-            led = {slot for reply in replies.values() if isinstance(reply, FollowReply) for slot in reply.led}
-            slots = tuple(slot for slot in slots if slot not in led)
+            driven = {slot for reply in replies.values() if isinstance(reply, FollowReply) for slot in reply.driven}
+            slots = tuple(slot for slot in slots if slot not in driven)
             for node in newcomers:
                 reply = replies.get(node)
                 ready[node] = reply if isinstance(reply, FollowReply) else FollowReply((), ready[node].fetched)
@@ -118,8 +118,8 @@ class Precopy:
         if caller not in configuration.members or me in configuration.members:
             raise Misbehaved("A node was asked to follow slots by somebody who is no member, or as a member.")
         now = self._asking.clock.seconds()
-        led = {slot for slot in request.slots if self._is_led_by_another(slot, configuration, caller, now)}
-        slots = tuple(slot for slot in request.slots if slot not in led)
+        driven = {slot for slot in request.slots if self._is_driven_by_another(slot, configuration, caller, now)}
+        slots = tuple(slot for slot in request.slots if slot not in driven)
         self._asked.update(dict.fromkeys(slots, (configuration, caller, now)))
         if fresh := tuple(slot for slot in slots if not self._keeps(slot, configuration)):
             await self._begin(configuration, fresh)
@@ -137,15 +137,15 @@ class Precopy:
             await self._asking.wait(FOLLOW_SECONDS / 20)
         now = self._asking.clock.seconds()
         done = tuple(slot for slot in slots if self._is_in_step(slot, configuration, now))
-        return FollowReply(done, self._fetched, tuple(sorted(led)))
+        return FollowReply(done, self._fetched, tuple(sorted(driven)))
 
-    def _is_led_by_another(self, slot: int, configuration: Configuration, caller: Identifier, now: float) -> bool:
-        """The lower identifier leads where two members ask, so that no two wait for each other at two newcomers.
+    def _is_driven_by_another(self, slot: int, configuration: Configuration, caller: Identifier, now: float) -> bool:
+        """The lower identifier goes on where two members drive, so that no two wait for each other at two newcomers.
 
-        Who names another configuration leads nobody: it may be no member at all.
+        Who names another configuration drives nothing: it may be no member at all.
         """
-        followed, leader, asked = self._asked.get(slot, (configuration, caller, now))
-        return followed == configuration and leader < caller and now - asked < LED_SECONDS
+        followed, driver, asked = self._asked.get(slot, (configuration, caller, now))
+        return followed == configuration and driver < caller and now - asked < DRIVEN_SECONDS
 
     async def _begin(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
         """Keep copies: of slots that this node was a member of, what it has; else nothing yet."""

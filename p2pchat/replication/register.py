@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from p2pchat.identifiers import Identifier
+from p2pchat.identifiers import Identifier, from_bytes, to_bytes
 from p2pchat.replication.packing import unpack
 
 MAX_VALUE_BYTES = 60_000
@@ -30,6 +30,18 @@ class Ballot:
 
 
 NO_BALLOT = Ballot(0, 0, Identifier(0))
+BALLOT_BYTES = 48
+
+
+def encode_ballot(ballot: Ballot) -> bytes:
+    """48 bytes that sort as ballots do."""
+    return ballot.epoch.to_bytes(8, "big") + ballot.counter.to_bytes(8, "big") + to_bytes(ballot.node)
+
+
+def decode_ballot(encoded: bytes) -> Ballot:
+    """Back from disk."""
+    counter = int.from_bytes(encoded[8:16], "big")
+    return Ballot(int.from_bytes(encoded[:8], "big"), counter, from_bytes(encoded[16:BALLOT_BYTES]))
 
 
 @dataclass(frozen=True, slots=True)

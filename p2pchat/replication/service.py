@@ -133,7 +133,7 @@ class ReplicationService(Service):
         self._precopy = Precopy(
             self._asking, comparing, self._member, self._turn, records, random, mirrored, held, self._now
         )
-        self.movement.copy_ahead = self._precopy.lead
+        self.movement.copy_ahead = self._precopy.drive
         self.antientropy = AntiEntropy(self._asking, comparing, records, random)
 
     # -- starting and stopping

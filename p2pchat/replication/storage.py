@@ -15,14 +15,14 @@ from p2pchat.errors import Damaged, DiskFull, Misbehaved, UserError
 from p2pchat.identifiers import Identifier, from_bytes, name, to_bytes
 from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.packing import pack, unpack
-from p2pchat.replication.register import Ballot, Register, Versioned
+from p2pchat.replication.register import Ballot, Register, Versioned, decode_ballot, encode_ballot
 from p2pchat.replication.schema import STEPS, VERSION, migrate
 from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import ITEMS
+from p2pchat.replication.tree import ALL_BUCKETS, Tree, Trees, bucket_of_item, bucket_of_point
 from p2pchat.replication.uset import ItemState, StoredItem
 
-BALLOT_BYTES = 48
 REFUSING = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -36,17 +36,6 @@ T = TypeVar("T")
 
 NameAndVerifier = Callable[[bytes], tuple[str, str] | None]
 """Reads (canonical user name, bcrypt verifier) out of an account register's value; None when the account is closed."""
-
-
-def encode_ballot(ballot: Ballot) -> bytes:
-    """48 bytes that sort as ballots do."""
-    return ballot.epoch.to_bytes(8, "big") + ballot.counter.to_bytes(8, "big") + to_bytes(ballot.node)
-
-
-def decode_ballot(encoded: bytes) -> Ballot:
-    """Back from disk."""
-    counter = int.from_bytes(encoded[8:16], "big")
-    return Ballot(int.from_bytes(encoded[:8], "big"), counter, from_bytes(encoded[16:BALLOT_BYTES]))
 
 
 class SqliteStore:
@@ -72,7 +61,7 @@ class SqliteStore:
         self._path, self._slots, self._name_and_verifier = Path(path), slots, name_and_verifier
         self._records: dict[int, SlotRecord] | None = None
         self._floor: int | None = None
-        self._digests: dict[int, bytes] = {}
+        self._trees = Trees()
         if not create and str(path) != ":memory:" and not self._path.exists():
             raise Damaged(f"The database {path} is missing. A node that lost its records needs a new identity.")
         try:
@@ -124,6 +113,7 @@ class SqliteStore:
             self._sql.execute("BEGIN IMMEDIATE")
             results = [self._one(turn) for turn in turns]
             self._sql.execute("COMMIT")
+            self._trees.settled()
         except sqlite3.Error as error:
             self._roll_back()
             raise self._translated(error) from error
@@ -148,10 +138,11 @@ class SqliteStore:
     def _forget(self) -> None:
         """Nothing that was read before is known any more: writes are undone."""
         self._records = self._floor = None
-        self._digests.clear()
+        self._trees.undone()
 
     def _roll_back(self) -> None:
         self._forget()
+        self._trees.settled()
         if self._sql.in_transaction:
             self._sql.execute("ROLLBACK")
 
@@ -207,7 +198,7 @@ class SqliteStore:
 
     def put_register(self, key: RegisterKey, register: Register) -> None:
         point, slot = to_bytes(key.point), slot_of(key.point, self._slots)
-        self._digests.pop(slot, None)
+        self._trees.touch(slot, bucket_of_point(key.point))
         ballots = encode_ballot(register.promised), encode_ballot(register.accepted)
         self._sql.execute(
             "INSERT INTO registers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (point, kind) DO UPDATE"
@@ -225,13 +216,19 @@ class SqliteStore:
             self._sql.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)", (point, slot, *named))
 
     def ballots(
-        self, first: Identifier, last: Identifier, after: RegisterKey | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: RegisterKey | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[RegisterKey, Ballot]]:
         start = (to_bytes(first), -1) if after is None else (to_bytes(after.point), after.kind)
         rows = self._sql.execute(
             "SELECT point, kind, accepted FROM registers"
-            " WHERE (point, kind) > (?, ?) AND point BETWEEN ? AND ? ORDER BY point, kind LIMIT ?",
-            (*start, to_bytes(first), to_bytes(last), limit),
+            " WHERE (point, kind) > (?, ?) AND point BETWEEN ? AND ? AND instr(?, substr(point, 32))"
+            " ORDER BY point, kind LIMIT ?",
+            (*start, to_bytes(first), to_bytes(last), buckets, limit),
         ).fetchall()
         return [(RegisterKey(from_bytes(point), kind), decode_ballot(accepted)) for point, kind, accepted in rows]
 
@@ -246,18 +243,24 @@ class SqliteStore:
 
     def put_item(self, point: Identifier, item: StoredItem) -> None:
         place = to_bytes(point), item.id, (slot := slot_of(point, self._slots))
-        self._digests.pop(slot, None)
+        self._trees.touch(slot, bucket_of_item(item.id))
         row = item.state, item.pending, item.received, len(item.payload), item.meta, item.payload
         self._sql.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*place, *row))
 
     def items(
-        self, first: Identifier, last: Identifier, after: tuple[Identifier, bytes] | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: tuple[Identifier, bytes] | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[Identifier, StoredItem]]:
         start = (to_bytes(first), b"") if after is None else (to_bytes(after[0]), after[1])
         rows = self._sql.execute(
             "SELECT point, id, state, received, meta, pending FROM items"
-            " WHERE (point, id) > (?, ?) AND point BETWEEN ? AND ? ORDER BY point, id LIMIT ?",
-            (*start, to_bytes(first), to_bytes(last), limit),
+            " WHERE (point, id) > (?, ?) AND point BETWEEN ? AND ? AND instr(?, substr(id, 32))"
+            " ORDER BY point, id LIMIT ?",
+            (*start, to_bytes(first), to_bytes(last), buckets, limit),
         ).fetchall()
         return [
             (from_bytes(point), StoredItem(item_id, ItemState(state), received, b"", meta, bool(pending)))
@@ -282,21 +285,21 @@ class SqliteStore:
 
     def drop_items(self, ids: list[tuple[Identifier, bytes]]) -> None:
         rows = [(to_bytes(point), item_id) for point, item_id in ids]
-        for point, _ in ids:
-            self._digests.pop(slot_of(point, self._slots), None)
+        for point, item_id in ids:
+            self._trees.touch(slot_of(point, self._slots), bucket_of_item(item_id))
         self._sql.executemany("DELETE FROM items WHERE point = ? AND id = ?", rows)
 
     # -- whole slots
 
-    def digest(self, slot: int) -> bytes | None:
-        return self._digests.get(slot)
+    def tree(self, slot: int) -> tuple[Tree, bytes]:
+        return self._trees.get(slot)
 
-    def keep_digest(self, slot: int, digest: bytes) -> None:
-        self._digests[slot] = digest
+    def keep_tree(self, slot: int, tree: Tree) -> None:
+        self._trees.keep(slot, tree)
 
     def clear(self, first: Identifier, last: Identifier) -> None:
         for slot in range(slot_of(first, self._slots), slot_of(last, self._slots) + 1):
-            self._digests.pop(slot, None)
+            self._trees.forget(slot)
         for table in ("registers", "items", "accounts"):
             self._sql.execute(f"DELETE FROM {table} WHERE point BETWEEN ? AND ?", (to_bytes(first), to_bytes(last)))
 

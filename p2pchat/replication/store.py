@@ -9,6 +9,7 @@ from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.register import Ballot, Register
 from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.tree import ALL_BUCKETS, Tree
 from p2pchat.replication.uset import StoredItem
 
 T = TypeVar("T")
@@ -33,9 +34,17 @@ class Store(Protocol):
         """Write one."""
 
     def ballots(
-        self, first: Identifier, last: Identifier, after: RegisterKey | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: RegisterKey | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[RegisterKey, Ballot]]:
-        """Registers with first <= point <= last and key > after, ascending by key, at most `limit`, as accepted."""
+        """Registers with first <= point <= last and key > after, ascending by key, at most `limit`, as accepted.
+
+        `buckets`: only of these buckets of their slot's tree.
+        """
 
     def item(self, point: Identifier, item_id: bytes) -> StoredItem | None:
         """One item or tombstone of the set at `point`, or None."""
@@ -44,9 +53,17 @@ class Store(Protocol):
         """Write one."""
 
     def items(
-        self, first: Identifier, last: Identifier, after: tuple[Identifier, bytes] | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: tuple[Identifier, bytes] | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[Identifier, StoredItem]]:
-        """Items with first <= point <= last and (point, id) > after, ascending, at most `limit`, without payloads."""
+        """Items with first <= point <= last and (point, id) > after, ascending, at most `limit`, without payloads.
+
+        `buckets`: only of these buckets of their slot's tree.
+        """
 
     def measure(self, point: Identifier) -> tuple[int, int]:
         """How many items are present in the set at `point`, and their payloads' bytes."""
@@ -60,11 +77,11 @@ class Store(Protocol):
     def clear(self, first: Identifier, last: Identifier) -> None:
         """Forget every register and item with first <= point <= last."""
 
-    def digest(self, slot: int) -> bytes | None:
-        """What `keep_digest` was given for a slot, unless its registers or items were written since."""
+    def tree(self, slot: int) -> tuple[Tree, bytes]:
+        """What `keep_tree` was given for a slot, and the buckets that were written since: all, where it was not."""
 
-    def keep_digest(self, slot: int, digest: bytes) -> None:
-        """Remember a digest over a slot's registers and items, until one of them is written."""
+    def keep_tree(self, slot: int, tree: Tree) -> None:
+        """Remember the tree of what a slot holds now."""
 
     def settle(self, first: Identifier, last: Identifier) -> None:
         """For the same range: promised := accepted in every register, and no removal is pending."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from p2pchat.replication.configuration import Configuration, State, sealed
 from p2pchat.replication.generation import Held, Plan, Report
 from p2pchat.replication.ground import Event, Ground
-from p2pchat.replication.learning import Turns
 from p2pchat.replication.store import Store
+from p2pchat.replication.turns import Turns
 
 
 class Succession:

@@ -15,13 +15,15 @@ class PullRequest:
 
     Slots in ascending order; `after` is a position in the page order: a point, then registers before items.
     `digests` are the asker's own, one for each slot in order, or none: of a slot in which the member has the same,
-    nothing is listed.
+    nothing is listed, and of one with many records its tree comes instead.  `buckets` are those of which records are
+    to be listed, for each slot in order, or none given: all.
     """
 
     configuration: Configuration
     slots: tuple[int, ...]
     after: "Position | None" = None
     digests: tuple[bytes, ...] = ()
+    buckets: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,20 @@ class ListedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotTree:
+    """What a member holds of a slot, in short: the marks of its tree (tree.py)."""
+
+    slot: int
+    marks: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PullReply:
     """A page of the inventory.
 
     `full` are slots in which the member is active or sealed in the asked epoch, `old` those whose records are the
-    member's own of the epoch before; `others` are served by neither, with the newest configuration known.
+    member's own of the epoch before; `others` are served by neither, with the newest configuration known.  Slots of
+    which the tree comes are not listed: ask again for the buckets that differ.
     """
 
     full: tuple[int, ...] = ()
@@ -70,6 +81,7 @@ class PullReply:
     registers: tuple[ListedRegister, ...] = ()
     items: tuple[ListedItem, ...] = ()
     next: Position | None = None
+    trees: tuple[SlotTree, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +187,9 @@ class FollowRequest:
 class FollowReply:
     """Slots of which the node has a copy that was in step a moment ago, and bytes that it has fetched so far.
 
-    `led` are slots for which another member asks already.
+    `driven` are slots for which another member asks already.
     """
 
     slots: tuple[int, ...]
     fetched: int
-    led: tuple[int, ...] = ()
+    driven: tuple[int, ...] = ()

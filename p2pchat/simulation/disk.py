@@ -14,6 +14,7 @@ from p2pchat.replication.register import Ballot, Register
 from p2pchat.replication.slots import RegisterKey, slot_of
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import ITEMS
+from p2pchat.replication.tree import ALL_BUCKETS, Tree, Trees, bucket_of_item, bucket_of_point
 from p2pchat.replication.uset import StoredItem
 from p2pchat.simulation.clock import HeapClock
 
@@ -34,6 +35,7 @@ class MemoryStore:
         self._items: dict[tuple[Identifier, bytes], StoredItem] = {}
         self._counters: dict[str, int] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._trees = Trees()
 
     def mark(self) -> int:
         """A point in time to go back to."""
@@ -43,6 +45,7 @@ class MemoryStore:
         """Go back to `mark`."""
         while len(self._undo) > mark:
             table, key, before = self._undo.pop()
+            self._touch(table, key)
             if before is ABSENT:
                 table.pop(key, None)
             else:
@@ -51,6 +54,7 @@ class MemoryStore:
     def forget_marks(self) -> None:
         """Everything so far is durable."""
         self._undo.clear()
+        self._trees.settled()
 
     def copy(self) -> "MemoryStore":
         """An image of the disk, to be put back later."""
@@ -75,9 +79,18 @@ class MemoryStore:
         self._write(self._registers, key, register)
 
     def ballots(
-        self, first: Identifier, last: Identifier, after: RegisterKey | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: RegisterKey | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[RegisterKey, Ballot]]:
-        keys = [key for key in self._registers if first <= key.point <= last and (after is None or key > after)]
+        keys = [
+            key
+            for key in self._registers
+            if first <= key.point <= last and (after is None or key > after) and bucket_of_point(key.point) in buckets
+        ]
         return [(key, self._registers[key].accepted) for key in sorted(keys)[:limit]]
 
     def item(self, point: Identifier, item_id: bytes) -> StoredItem | None:
@@ -87,9 +100,18 @@ class MemoryStore:
         self._write(self._items, (point, item.id), item)
 
     def items(
-        self, first: Identifier, last: Identifier, after: tuple[Identifier, bytes] | None, limit: int
+        self,
+        first: Identifier,
+        last: Identifier,
+        after: tuple[Identifier, bytes] | None,
+        limit: int,
+        buckets: bytes = ALL_BUCKETS,
     ) -> list[tuple[Identifier, StoredItem]]:
-        keys = [key for key in self._items if first <= key[0] <= last and (after is None or key > after)]
+        keys = [
+            key
+            for key in self._items
+            if first <= key[0] <= last and (after is None or key > after) and bucket_of_item(key[1]) in buckets
+        ]
         return [(key[0], _without_payload(self._items[key])) for key in sorted(keys)[:limit]]
 
     def measure(self, point: Identifier) -> tuple[int, int]:
@@ -110,11 +132,11 @@ class MemoryStore:
         for item in [key for key in self._items if first <= key[0] <= last]:
             self._remove(self._items, item)
 
-    def digest(self, slot: int) -> bytes | None:
-        return None
+    def tree(self, slot: int) -> tuple[Tree, bytes]:
+        return self._trees.get(slot)
 
-    def keep_digest(self, slot: int, digest: bytes) -> None:
-        """Here a digest is made anew each time."""
+    def keep_tree(self, slot: int, tree: Tree) -> None:
+        self._trees.keep(slot, tree)
 
     def settle(self, first: Identifier, last: Identifier) -> None:
         for key, register in list(self._registers.items()):
@@ -147,12 +169,21 @@ class MemoryStore:
         self._write(self._counters, "boot", boot)
         return boot
 
+    def _touch(self, table: dict[Any, Any], key: Any) -> None:
+        """Note in which bucket of which slot an entry is written, or undone."""
+        if table is self._registers:
+            self._trees.touch(slot_of(key.point, self._count), bucket_of_point(key.point))
+        elif table is self._items:
+            self._trees.touch(slot_of(key[0], self._count), bucket_of_item(key[1]))
+
     def _write(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        self._touch(table, key)
         self._undo.append((table, key, table.get(key, ABSENT)))
         table[key] = value
 
     def _remove(self, table: dict[Any, Any], key: Any) -> None:
         if key in table:
+            self._touch(table, key)
             self._undo.append((table, key, table.pop(key)))
 
 

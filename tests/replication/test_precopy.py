@@ -195,14 +195,14 @@ class LettingGoTests(PrecopyCase):
             with self.assertRaises(Misbehaved):
                 self.ring.ask(call(other, Follow, request=FollowRequest(Configuration(1, members), (0,))))
 
-    def test_who_is_no_member_leads_nobody(self) -> None:
+    def test_who_is_no_member_drives_nothing(self) -> None:
         for number in (1, 2):
             self.ring.add(number)
         newcomer = self.ring.nodes[1]
         others = sorted((node for node in self.ring.nodes if node is not newcomer), key=lambda node: node.identifier)
-        led = []
+        driven = []
         for epoch, node in enumerate(others, 1):
             call = self.ring.network.call_from(node.host)  # type: ignore[arg-type]
             request = FollowRequest(Configuration(epoch, (node.identifier,)), (0,))
-            led.append(self.ring.ask(call(newcomer.identifier, Follow, request=request))["reply"].led)
-        self.assertEqual(led, [(), ()])
+            driven.append(self.ring.ask(call(newcomer.identifier, Follow, request=request))["reply"].driven)
+        self.assertEqual(driven, [(), ()])

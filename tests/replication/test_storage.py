@@ -14,6 +14,7 @@ from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_SESSION, RegisterKey
 from p2pchat.replication.storage import SqliteStore
 from p2pchat.replication.store import Store
+from p2pchat.replication.tree import ALL_BUCKETS, Tree
 from p2pchat.replication.uset import ItemState, StoredItem
 
 ME, OTHER = Identifier(1 << 250), Identifier(1 << 251)
@@ -149,51 +150,52 @@ def item(number: int, state: ItemState = ItemState.PRESENT) -> StoredItem:
     return StoredItem(number.to_bytes(32, "big"), state, number, b"p" * number)
 
 
-class DigestTests(SynchronousTestCase):
-    """A digest that was kept is forgotten by every write that could change it, and by every write that is undone."""
+class TreeTests(SynchronousTestCase):
+    """A bucket is stale after every write that could change it, and after every write that is undone."""
 
     def setUp(self) -> None:
         self.store = SqliteStore(":memory:", ME, create=True, slots=4)
         self.store.commit(
             [lambda store: store.put_register(ACCOUNT, register(None)), lambda store: store.put_item(POINT, ITEM)]
         )
+        self.tree = Tree(bytes(17))
 
     def keep(self) -> None:
         def turn(store: Store) -> None:
             for slot in range(4):
-                store.keep_digest(slot, b"kept")
+                store.keep_tree(slot, self.tree)
 
         self.store.commit([turn])
 
-    def kept(self) -> list[int]:
-        return [slot for slot in range(4) if self.store.digest(slot) is not None]
+    def stale(self) -> list[bytes]:
+        return [self.store.tree(slot)[1] for slot in range(4)]
 
-    def test_it_is_kept_while_nothing_changes(self) -> None:
+    def test_nothing_is_stale_while_nothing_changes(self) -> None:
         self.keep()
         self.store.commit([lambda store: store.settle(POINT, POINT), lambda store: store.put_floor(1)])
-        self.assertEqual((self.kept(), self.store.digest(0)), ([0, 1, 2, 3], b"kept"))
+        self.assertEqual((self.stale(), self.store.tree(0)[0]), ([b""] * 4, self.tree))
 
-    def test_each_write_forgets_that_of_its_slot(self) -> None:
-        writes: list[Callable[[Store], object]] = [
-            lambda store: store.put_register(ACCOUNT, register(None)),
-            lambda store: store.put_item(POINT, ITEM),
-            lambda store: store.drop_items([(POINT, ITEM.id)]),
-            lambda store: store.clear(POINT, POINT),
+    def test_each_write_is_noted(self) -> None:
+        writes: list[tuple[Callable[[Store], object], bytes]] = [
+            (lambda store: store.put_register(ACCOUNT, register(None)), bytes([POINT & 255])),
+            (lambda store: store.put_item(POINT, ITEM), ITEM.id[-1:]),
+            (lambda store: store.drop_items([(POINT, ITEM.id)]), ITEM.id[-1:]),
+            (lambda store: store.clear(POINT, POINT), ALL_BUCKETS),
         ]
-        for write in writes:
+        for write, stale in writes:
             self.keep()
             self.store.commit([write])
-            self.assertEqual(self.kept(), [1, 2, 3])
+            self.assertEqual(self.stale(), [stale, b"", b"", b""])
 
-    def test_what_is_undone_forgets_all(self) -> None:
+    def test_what_is_undone_is_stale(self) -> None:
         def fail(store: Store) -> None:
             store.put_item(POINT, ITEM)
-            store.keep_digest(0, b"of what is undone")
+            store.keep_tree(0, Tree())
             raise ValueError("the turn fails")
 
         self.keep()
         self.store.commit([fail])
-        self.assertEqual(self.kept(), [])
+        self.assertEqual(self.stale(), [ITEM.id[-1:], b"", b"", b""])
 
 
 class QuestionTests(StoreCase):
