@@ -155,6 +155,9 @@ def judged_rows(rows: Sequence[dict[str, Any]]) -> list[Finding]:
     if away:
         remedy = "start them; whoever is lost for good is evicted: `p2pchat ring evict --authority DIR NODE`"
         findings.append(doubtful("ring", f"not there: {', '.join(away)}", remedy))
+    if slow := sorted({node for row in rows for node in row.get("passed_over", ())}):
+        remedy = "look at their logs, their disks and the network to them; they are tried again in ten minutes at most"
+        findings.append(doubtful("ring", f"they make no progress with copies: {', '.join(slow)}", remedy))
     if missing:
         remedy = "wait until `ring status` says 0; if it does not fall, start the nodes that are away"
         findings.append(doubtful("ring", f"{missing} copies are missing", remedy))

@@ -46,6 +46,8 @@ def status(options: argparse.Namespace) -> int:
             ready = sum(row["state"] == "ready" for row in rows)
             nodes = f"{len(rows)} nodes" if ready == len(rows) else f"{ready} of {len(rows)} nodes are ready"
             print(f"\n{nodes}, {missing or 'no'} copies missing")
+            for each in slow(rows):
+                print(each)
             if all(row["members"]["wanted"] <= 1 for row in rows):
                 print(
                     "no fault tolerance: a lost disk loses accounts and mail; three nodes tolerate one loss, five two"
@@ -91,6 +93,15 @@ async def every_user(ask: Ask) -> list[Row]:
         rows += [{"user": each["name"], "owner": name(each["owner"]), "owned": each["owned"]} for each in page]
         after = page[-1]["name"]
     return rows
+
+
+def slow(rows: list[dict[str, Any]]) -> list[str]:
+    """A line about each node that others give no slots."""
+    by: dict[str, list[str]] = {}
+    for row in rows:
+        for node in row.get("passed_over", ()):
+            by.setdefault(node, []).append(row["node"])
+    return [f"{node} makes no progress with copies, say {', '.join(says)}: see its log" for node, says in by.items()]
 
 
 def line(row: Row) -> list[str]:

@@ -16,6 +16,7 @@ from p2pchat.replication.directory import Directory
 from p2pchat.replication.election import Election
 from p2pchat.replication.learning import Learning
 from p2pchat.replication.member import Member
+from p2pchat.replication.newcomers import Newcomers
 from p2pchat.replication.plan import View, Walks, members_without, next_members
 from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import AnnounceRequest
@@ -63,6 +64,7 @@ class Movement:
         self.electing: list[tuple[Identifier, ...]] = []
         """Members that this node is about to have elected, a group for each change under way."""
         self.live_since: dict[Identifier, float] = {}
+        self.newcomers = Newcomers()
         self.is_leaving = False
         """Whether every slot is handed over to others, whatever its place."""
         self._lost_since: dict[Identifier, float] = {}
@@ -113,7 +115,9 @@ class Movement:
         for node in live:
             self.live_since.setdefault(node, now)
             self._lost_since.pop(node, None)
-        for node in set(self.live_since) - set(live):
+        gone = set(self.live_since) - set(live)
+        self.newcomers.forget(gone)
+        for node in gone:
             del self.live_since[node]
             self._lost_since[node] = now
 
@@ -189,7 +193,8 @@ class Movement:
     def _plan(self, live: list[Identifier], now: float) -> bool:
         """Begin the changes that are this node's to make; False when nothing is wished for, now or soon."""
         walks = Walks(live, 2 * (self.replicas + 1))
-        view = View(now, self.live_since, self._lost_since, self._repair_after)
+        passed_over = self.newcomers.passed_over(now)
+        view = View(now, self.live_since, self._lost_since, self._repair_after, passed_over)
         verdict = cache(lambda configuration, place: self._verdict(configuration, walks.walk(place), view))
         due: dict[Wish, list[int]] = {}
         held = self._busy | self._copying

@@ -89,6 +89,7 @@ class Overview:
             wanted=self._target(),
             deficit=deficit,
             moving=sum(part.state is State.LEARN for part in parts),
+            passed_over=tuple(sorted(self._movement.newcomers.passed_over(self._asking.clock.seconds()))),
         )
 
     async def note(self) -> None:

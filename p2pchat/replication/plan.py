@@ -23,17 +23,27 @@ class View:
         live_since: by node that is alive, since when it is known to be.
         lost_since: by member that is not, since when.
         repair_after: seconds until a silent member is replaced.
+        passed_over: nodes that cannot take slots over at present.
     """
 
     now: float
     live_since: Mapping[Identifier, float]
     lost_since: Mapping[Identifier, float]
     repair_after: float
+    passed_over: frozenset[Identifier] = frozenset()
 
     def has_been_live(self, node: Identifier, seconds: float) -> bool:
         """Whether a node is alive and was for so long."""
         since = self.live_since.get(node)
         return since is not None and self.now - since >= seconds
+
+    def newcomers(self, walk: Sequence[Identifier], members: Sequence[Identifier], seconds: float) -> list[Identifier]:
+        """Nodes of a walk that could become members: alive for so long, and able to."""
+        return [
+            node
+            for node in walk
+            if node not in members and node not in self.passed_over and self.has_been_live(node, seconds)
+        ]
 
     def is_lost(self, node: Identifier) -> bool:
         """Whether a node has been silent for too long."""
@@ -74,7 +84,7 @@ def next_members(
     alive = [member for member in members if member in view.live_since]
     if len(alive) < majority(len(members)):
         return None
-    newcomers = [node for node in walk if node not in members and view.has_been_live(node, STABLE_SECONDS)]
+    newcomers = view.newcomers(walk, members, STABLE_SECONDS)
     lost = [member for member in members if view.is_lost(member)]
     if lost:
         return _repaired(members, alive, lost, newcomers)
@@ -98,7 +108,7 @@ def members_without(
     alive = [member for member in others if member in view.live_since]
     if leaving not in members or len(alive) + 1 < majority(len(members)):
         return None
-    newcomers = [node for node in walk if node not in members and view.has_been_live(node, STABLE_SECONDS)]
+    newcomers = view.newcomers(walk, members, STABLE_SECONDS)
     if newcomers:
         return tuple(sorted([*others, newcomers[0]]))
     if len(alive) > 2 and len(alive) % 2 == 0:
@@ -134,7 +144,7 @@ def _better_placed(
 ) -> tuple[Identifier, ...] | None:
     """Replace a minority at most: the farthest members by the nearest nodes that have been there for long."""
     wanted = walk[: len(members)]
-    better = [node for node in wanted if node not in members and view.has_been_live(node, BETTER_PLACE_SECONDS)]
+    better = view.newcomers(wanted, members, BETTER_PLACE_SECONDS)
     place = {node: index for index, node in enumerate(walk)}
     farther = sorted(
         (member for member in members if member not in wanted),

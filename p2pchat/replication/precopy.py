@@ -18,6 +18,7 @@ from p2pchat.replication.comparing import Comparing
 from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.digest import keeps
 from p2pchat.replication.member import Member
+from p2pchat.replication.newcomers import Newcomers
 from p2pchat.replication.transfers import FollowReply, FollowRequest
 from p2pchat.replication.turns import Turns
 
@@ -32,6 +33,8 @@ DRIVEN_SECONDS = 4.0
 """So long after its last question, another member may drive a slot's change."""
 STALL_SECONDS = 5.0
 """Without progress for so long, slots that are not in step wait for a later turn."""
+DRIVE_SECONDS = 300.0
+"""After so long the slots that are in step go first; if none is, what newcomers say of their progress is doubted."""
 COMPARED_SLOTS = 64
 REST_SECONDS = 0.2
 LET_GO_SECONDS = 60.0
@@ -56,6 +59,7 @@ class Precopy:
         random: Random,
         mirrors: Callable[[Configuration], bool],
         held: HeldByMajority,
+        newcomers: Newcomers,
         now: Callable[[], float],
     ) -> None:
         """
@@ -63,10 +67,12 @@ class Precopy:
             records: this node's part in each slot, as it is at any time.
             mirrors: whether a copy of a slot of this configuration is kept for another reason.
             held: of these slots, those that a majority of the configuration's members serves.
+            newcomers: told who does not come into step.
             now: seconds since 1970, for expiry only.
         """
         self._asking, self._comparing, self._member, self._turns = asking, comparing, member, turns
         self._records, self._random, self._mirrors, self._held, self._now = records, random, mirrors, held, now
+        self._newcomers = newcomers
         self._in_step: dict[int, tuple[Configuration, float]] = {}
         """By slot, when this node last had all that a member had."""
         self._wanted: dict[Configuration, set[int]] = {}
@@ -82,10 +88,14 @@ class Precopy:
     async def drive(
         self, configuration: Configuration, members: tuple[Identifier, ...], slots: tuple[int, ...]
     ) -> tuple[int, ...]:
-        """Have the newcomers among `members` copy these slots; those that they have when nothing more comes."""
+        """Have the newcomers among `members` copy these slots; those that they have when nothing more comes.
+
+        A newcomer that has not all of them then is passed over for a while.
+        """
         newcomers = [node for node in members if node not in configuration.members]
         ready: dict[Identifier, FollowReply] = {node: FollowReply((), 0) for node in newcomers}
         best, moved_at = (0, 0), self._asking.clock.seconds()
+        until = moved_at + DRIVE_SECONDS
         while True:
             request = FollowRequest(configuration, slots)
             replies = await self._asking.several(newcomers, request, FOLLOW_CALL_SECONDS, lambda so_far: False)
@@ -96,12 +106,19 @@ class Precopy:
                 ready[node] = reply if isinstance(reply, FollowReply) else FollowReply((), ready[node].fetched)
             whole = set(slots).intersection(*(each.slots for each in ready.values()))
             if len(whole) == len(slots):
+                self._newcomers.came(newcomers if slots else ())
                 return slots
             so_far = (len(whole), sum(each.fetched for each in ready.values()))
             now = self._asking.clock.seconds()
             if so_far > best:
                 best, moved_at = max(best, so_far), now
-            if now - moved_at > STALL_SECONDS or self._asking.stopped:
+            if self._asking.stopped:
+                return ()
+            if now - moved_at > STALL_SECONDS or (now >= until and not whole):
+                for node in newcomers:
+                    if not set(slots) <= set(ready[node].slots):
+                        self._newcomers.stalled(node, now)
+            if now - moved_at > STALL_SECONDS or now >= until:
                 return tuple(sorted(whole))
             await self._asking.wait(REST_SECONDS)
 

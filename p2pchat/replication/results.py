@@ -63,6 +63,7 @@ class ReplicationStatus:
         least, wanted: members of its smallest configuration, and how many there should be.
         deficit: copies missing against the wanted size, in records.
         moving: slots in which it has yet to collect what was chosen before.
+        passed_over: nodes that it gives no slots for a while, because they made no progress with copies.
     """
 
     users: int
@@ -73,3 +74,4 @@ class ReplicationStatus:
     wanted: int
     deficit: int
     moving: int
+    passed_over: tuple[Identifier, ...] = ()

@@ -20,6 +20,7 @@ from p2pchat.replication.comparing import Comparing
 from p2pchat.replication.configuration import SlotRecord, State, genesis
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.directory import Directory
+from p2pchat.replication.expiry import Expiry
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Added, Event, Moved
 from p2pchat.replication.ground import Changed as Accepted
@@ -36,12 +37,11 @@ from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
 from p2pchat.replication.transfers import FollowRequest
-from p2pchat.replication.uset import Item, ItemState, is_over
+from p2pchat.replication.uset import Item, ItemState
 from p2pchat.wire.connection import Call
 
 TURN_SECONDS = 0.5
 EXPIRY_TURN_SECONDS = 600.0
-EXPIRED_AT_ONCE = 500
 QUESTION_SECONDS = 10.0
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class ReplicationService(Service):
         self._loops = [
             (LoopingCall(self._move), TURN_SECONDS),
             (LoopingCall(self._compare), settings.compare_every),
-            (LoopingCall(self._expire), EXPIRY_TURN_SECONDS),
+            (LoopingCall(Expiry(disk, now).turn), EXPIRY_TURN_SECONDS),
         ]
         for loop, _ in self._loops:
             loop.clock = clock
@@ -131,7 +131,16 @@ class ReplicationService(Service):
         held, mirrored = self.movement.election.held_by_majority, self._mirrors.wants
         records = self.movement.records
         self._precopy = Precopy(
-            self._asking, comparing, self._member, self._turn, records, random, mirrored, held, self._now
+            self._asking,
+            comparing,
+            self._member,
+            self._turn,
+            records,
+            random,
+            mirrored,
+            held,
+            self.movement.newcomers,
+            self._now,
         )
         self.movement.copy_ahead = self._precopy.drive
         self.antientropy = AntiEntropy(self._asking, comparing, records, random)
@@ -261,21 +270,6 @@ class ReplicationService(Service):
             self._log.warn("comparing with other members waits: {error}", error=error)
         except Exception:
             self._log.failure("a comparison with another member failed")
-
-    async def _expire(self) -> None:
-        """Forget items whose time is over."""
-
-        def turn(store: Store) -> int:
-            now = self._now()
-            over = [(point, item.id) for point, item in store.oldest(EXPIRED_AT_ONCE) if is_over(item, now)]
-            store.drop_items(over)
-            return len(over)
-
-        try:
-            while await self._disk.run(turn) == EXPIRED_AT_ONCE:
-                pass
-        except P2PChatError as error:
-            self._log.warn("old messages stay: {error}", error=error)
 
     # -- registers
 

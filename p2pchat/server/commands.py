@@ -50,6 +50,7 @@ STATUS = [
     (b"members_wanted", Natural()),
     (b"deficit", Natural()),
     (b"lookups", Blob(MAX_PASSING_BYTES, optional=True)),  # server/passing.py; what a node does not say is none
+    (b"passed_over", IdentifiersArgument(optional=True)),
 ]
 
 

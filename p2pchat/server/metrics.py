@@ -131,6 +131,9 @@ def labelled(kind: type[Metric], name: str, text: str, labels: str, values: Mapp
 def _row(row: NodeRow, hindered: bool, nodes: int) -> Iterator[Metric]:
     for name, text in ROW.items():
         yield gauge(name, text, getattr(row, name))
+    yield gauge(
+        "passed_over", "nodes that get no slots from here: they made no progress with copies", len(row.passed_over)
+    )
     yield gauge("ready", "1 while this node does its work, as /readyz says", not hindered)
     yield gauge("nodes", "nodes of the ring that this one believes alive, itself included", nodes)
 

@@ -18,6 +18,7 @@ from p2pchat.server.status import NodeRow
 from p2pchat.wire.connection import Call
 
 ASK_SECONDS = 3.0
+MAX_SHOWN = 8
 
 
 class RingRows:
@@ -48,6 +49,7 @@ class RingRows:
             members_wanted=kept.wanted,
             deficit=kept.deficit,
             lookups=pack(self._chord.lookups.recent),
+            passed_over=kept.passed_over[:MAX_SHOWN],
         )
 
     async def page(self, after: int) -> tuple[list[NodeRow], int]:

@@ -26,13 +26,15 @@ class NodeRow:
     members_wanted: int = 0
     deficit: int = 0
     lookups: bytes = b""  # as server/passing.py packs them
+    passed_over: tuple[Identifier, ...] = ()
+    """Nodes that it gives no slots for a while: they made no progress with copies."""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """From the values of a command."""
         row = dict(values)
         row["successors"], row["fingers"] = tuple(row["successors"]), tuple(row["fingers"])
-        row["lookups"] = row.get("lookups") or b""
+        row["lookups"], row["passed_over"] = row.get("lookups") or b"", tuple(row.get("passed_over") or ())
         return cls(**row)
 
     def values(self) -> dict[str, Any]:
@@ -40,7 +42,8 @@ class NodeRow:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def shown(self) -> dict[str, Any]:
-        """As `p2pchat ring status --json` prints it."""
+        """As `p2pchat ring status --json` prints it; `passed_over` is there only while there are some."""
+        passed_over = {"passed_over": [name(each) for each in self.passed_over]} if self.passed_over else {}
         return {
             "node": name(self.node),
             "address": self.address,
@@ -55,4 +58,5 @@ class NodeRow:
             "slots": self.slots,
             "members": {"least": self.members_least, "wanted": self.members_wanted},
             "deficit": self.deficit,
+            **passed_over,
         }

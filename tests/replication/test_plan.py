@@ -16,12 +16,19 @@ def nodes(*numbers: int) -> tuple[Identifier, ...]:
 
 
 def plan(
-    members: Sequence[int], walk: Sequence[int], young: Sequence[int] = (), lost_for: float = 20.0
+    members: Sequence[int],
+    walk: Sequence[int],
+    young: Sequence[int] = (),
+    lost_for: float = 20.0,
+    slow: Sequence[int] = (),
 ) -> tuple[Identifier, ...] | None:
-    """`young` nodes have been there for a second, other live ones for 1,000; the rest has been lost."""
+    """`young` nodes have been there for a second, other live ones for 1,000; the rest has been lost.
+
+    `slow` ones make no progress with copies.
+    """
     live_since = {Identifier(node): NOW - (1.0 if node in young else 1000.0) for node in walk}
     lost_since = {Identifier(member): NOW - lost_for for member in members if member not in walk}
-    view = View(NOW, live_since, lost_since, repair_after=15.0)
+    view = View(NOW, live_since, lost_since, 15.0, frozenset(nodes(*slow)))
     return next_members(Configuration(3, nodes(*sorted(members))), nodes(*walk), view, replicas=4)
 
 
@@ -67,6 +74,24 @@ class RepairTests(SynchronousTestCase):
 
     def test_one_of_two_lost_is_replaced_when_one_is_there(self) -> None:
         self.assertEqual(plan([1, 2, 3, 4, 5], [1, 2, 3, 6]), nodes(1, 2, 3, 5, 6))
+
+
+class SlowTests(SynchronousTestCase):
+    """Another node is chosen instead of one that makes no progress; without another one, nothing changes."""
+
+    def test_growth(self) -> None:
+        self.assertEqual(plan([3], [1, 2, 3, 4, 5], slow=[1]), nodes(2, 3, 4))
+        self.assertIsNone(plan([3], [1, 2, 3], slow=[1]))
+
+    def test_repair(self) -> None:
+        self.assertEqual(plan([1, 2, 3, 4, 5], [1, 2, 3, 4, 6, 7], slow=[6]), nodes(1, 2, 3, 4, 7))
+        self.assertIsNone(plan([1, 2, 3, 4, 5], [1, 2, 3, 4, 6], slow=[6]))
+
+    def test_better_places(self) -> None:
+        self.assertEqual(plan([3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7], slow=[1]), nodes(2, 3, 4, 5, 6))
+
+    def test_a_member_that_is_slow_stays(self) -> None:
+        self.assertIsNone(plan([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], slow=[2]))
 
 
 class PlaceTests(SynchronousTestCase):

@@ -169,6 +169,56 @@ class PaceTests(PrecopyCase):
         self.ring.grow(3)
 
 
+class SlowNewcomerTests(PrecopyCase):
+    """A node that follows and never comes into step."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        follow = precopy.Precopy.answer
+        self.claimed = 0
+
+        async def answer(self_: precopy.Precopy, caller: Identifier, request: FollowRequest) -> FollowReply:
+            if self.slow is None or self_._asking.me != self.slow.identifier:
+                return await follow(self_, caller, request)
+            self.claimed += self.claims
+            return FollowReply((), self.claimed)
+
+        self.slow: Node | None = None
+        self.claims = 0
+        self.patch(precopy.Precopy, "answer", answer)
+
+    def grow_past(self, seconds: float) -> None:
+        self.add_nodes(1)
+        self.slow = self.ring.nodes[1]
+        self.add_nodes(2, 3)
+        self.ring.grow(3, seconds)
+        members = self.ring.nodes[0].service.movement.records[0].newest.members
+        self.assertNotIn(self.slow.identifier, members)
+
+    def test_another_node_is_chosen(self) -> None:
+        self.fill(50)
+        self.grow_past(30.0)
+        passed_over = [self.ring.ask(node.service.status()).passed_over for node in self.ring.nodes]
+        self.assertIn((self.ring.nodes[1].identifier,), passed_over)
+
+    def test_what_it_says_of_its_progress_is_not_believed_for_ever(self) -> None:
+        self.patch(precopy, "DRIVE_SECONDS", 20.0)
+        self.claims = 1 << 20
+        self.fill(50)
+        self.grow_past(60.0)
+
+    def test_it_is_tried_again_and_becomes_a_member_when_it_keeps_up(self) -> None:
+        self.fill(50)
+        self.add_nodes(1)
+        self.slow = self.ring.nodes[1]
+        self.add_nodes(2)
+        self.ring.run(60.0)
+        self.assertTrue(self.ring.is_grown(1))
+        self.slow = None
+        self.ring.grow(3, 120.0)
+        self.assertEqual(self.ring.ask(self.ring.nodes[0].service.status()).passed_over, ())
+
+
 class LettingGoTests(PrecopyCase):
     def test_a_copy_that_nobody_asks_for_any_more_is_let_go(self) -> None:
         self.fill(50)
