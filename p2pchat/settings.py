@@ -173,6 +173,7 @@ CLIENT = (
     Setting("ring-certificate", None, "the ring's certificate, instead of first use", folder, metavar="FILE"),
     *DISCOVERY,
     Setting("ask-password", False, "keep no key on disk and wait for `login`", shape=Shape.SWITCH),
+    Setting("encrypt-history", False, "keep the history encrypted; needs p2pchat[encrypted]", shape=Shape.SWITCH),
     Setting("irc", None, "serve IRC programs there", Address.parse, metavar="HOST:PORT"),
     *LOGS,
     CONFIG,

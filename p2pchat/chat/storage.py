@@ -9,7 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from p2pchat.chat import encryption
 from p2pchat.errors import Damaged, DiskFull
 
 STEPS = (
@@ -125,11 +127,11 @@ SYNCHRONOUS = "FULL"
 
 
 @contextmanager
-def sorted_errors() -> Iterator[None]:
-    """SQLite's errors as ours: a full disk is no damage."""
+def sorted_errors(driver: Any) -> Iterator[None]:
+    """SQLite's errors as ours: a full disk is no damage.  `driver`: sqlite3, or the library that stands for it."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except driver.OperationalError as error:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
             raise DiskFull(f"The agent's disk refuses to write ({error}). Free some space and try again.") from error
         raise
@@ -138,17 +140,26 @@ def sorted_errors() -> Iterator[None]:
 class Database:
     """One connection; all work happens in the thread that opened it."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Open or create; Damaged names the file when it is no database of ours."""
+    def __init__(self, path: Path | str, key: bytes | None = None) -> None:
+        """Open or create; Damaged names the file when it is no database of ours.
+
+        Args:
+            key: 32 bytes of an encrypted database; None for a plain one.
+        """
         self.path = str(path)
+        self._driver: Any = sqlite3 if key is None else encryption.library()
         try:
-            with sorted_errors():
+            with sorted_errors(self._driver):
                 if self.path != ":memory:":
                     # SQLite gives the files beside it the same mode.
                     os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-                self._connection = sqlite3.connect(self.path, isolation_level=None)
+                self._connection: sqlite3.Connection = (
+                    sqlite3.connect(self.path, isolation_level=None)
+                    if key is None
+                    else encryption.connect(self.path, key)
+                )
                 self._prepare()
-        except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
+        except (self._driver.DatabaseError, UnicodeDecodeError, OSError) as error:
             raise Damaged(
                 f"The history in {self.path} cannot be read ({error}). It was left as it is: move it away to start"
                 " with an empty one, or put a backup in its place."
@@ -167,7 +178,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, durable when the outermost one ends."""
-        with sorted_errors():
+        with sorted_errors(self._driver):
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1

@@ -27,9 +27,9 @@ class Stores:
     handed: HandedStore
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
-        """Open or create the database; Damaged when it is none of ours."""
-        database = Database(path)
+    def open(cls, path: Path | str, key: bytes | None = None) -> Self:
+        """Open or create the database, encrypted under `key` if there is one; Damaged when it is none of ours."""
+        database = Database(path, key)
         return cls(
             database,
             Archive(database),

@@ -1,4 +1,4 @@
-"""Commands for accounts and sessions: register, login, logout, passwd, rekey, recover, unregister, session."""
+"""Commands for accounts and sessions: register, login, logout, passwd, rekey, unlock, recover, unregister, session."""
 
 import argparse
 import contextlib
@@ -87,6 +87,18 @@ def rekey(options: argparse.Namespace) -> int:
     return change(options, act)
 
 
+def unlock(options: argparse.Namespace) -> int:
+    """Open the encrypted history of this home, to be read."""
+    password = one_password(options.password_file, "Password: ")
+
+    async def act(agent: Agent) -> int:
+        answer = await agent.ask(commands.OpenHistory, password=password)
+        tell(options, answer["account"], "The history is open until the agent ends")
+        return 0
+
+    return with_agent(options, act)
+
+
 def recover(options: argparse.Namespace) -> int:
     """Set a new password by the recovery key."""
     key = one_password(options.recovery_key_file, "Recovery key: ")
@@ -105,6 +117,7 @@ def unregister(options: argparse.Namespace) -> int:
     password = one_password(options.password_file, "Password: ")
     if not options.yes and sys.stdin.isatty():
         warn("The account and its waiting mail will be deleted; the name stays closed for 30 days.")
+        warn("A history that is encrypted cannot be read afterwards: export it first.")
         if ask("Write DELETE to go on: ", secret=False) != "DELETE":
             raise UsageError("Nothing was done.")
 

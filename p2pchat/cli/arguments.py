@@ -67,6 +67,8 @@ def add_account(commands: Commands) -> None:
     )
     rekey = add(commands, "rekey", "account:rekey", "a new identity, signed by the one until now; contacts are told")
     rekey.option(PASSWORD, switch("yes", "do not ask again"))
+    unlock = add(commands, "unlock", "account:unlock", "open this home's encrypted history to read it, without a login")
+    unlock.option(PASSWORD)
     recover = add(commands, "recover", "account:recover", "set a new password with the recovery key")
     recover.option(
         secret_file("recovery-key-file", "its first line is the recovery key"),

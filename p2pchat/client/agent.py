@@ -20,6 +20,7 @@ from p2pchat.client.entrance import Entered, Entrance, Place
 from p2pchat.client.followers import Followers
 from p2pchat.client.gateway import Gateway
 from p2pchat.client.handover import HandOver
+from p2pchat.client.histories import Histories
 from p2pchat.client.home import Home
 from p2pchat.client.keyring import ACTIVE, Keyring
 from p2pchat.client.mail import Mail
@@ -30,10 +31,11 @@ from p2pchat.client.pushes import PushLocator
 from p2pchat.client.renewing import Renewal, Renewing
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.credentials import COSTS, Costs
+from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.session import SessionRecord, seal_addresses
 from p2pchat.errors import NoNodeReachable, NotLoggedIn, P2PChatError
 from p2pchat.heartbeat.commands import OFFLINE, ONLINE
-from p2pchat.identifiers import Address, Identifier, account_identifier, name
+from p2pchat.identifiers import Address, Identifier
 from p2pchat.wire.connection import Peer
 
 
@@ -46,6 +48,7 @@ class Agent(MultiService):
         keep_keys: False with --ask-password.
         addresses: where other agents reach us.
         door: the port behind them.
+        encrypt: whether histories are to be encrypted.
         make_gateway, costs: other than the usual ones in tests.
     """
 
@@ -59,6 +62,7 @@ class Agent(MultiService):
         keep_keys: bool,
         addresses: Callable[[], list[Address]],
         door: Door,
+        encrypt: bool = False,
         make_gateway: Callable[..., Gateway] = Gateway,
         costs: Costs = COSTS,
     ) -> None:
@@ -84,23 +88,28 @@ class Agent(MultiService):
         self.presence = Presence(self.gateway, self.ring, self._watched, self._presence_changed)
         self.place = Place(self._node, self._address_box)
         pending = Pending(home, keep_keys, REGISTRATION, Registration.parse)
-        drawn = (around.chance, around.now_ms, costs)
-        self.entrance = Entrance(self.gateway, self.ring, around.in_thread, self.place, pending, *drawn)
+        self.histories = Histories(home, encrypt, self.ring, around.in_thread, around.chance)
+        drawn = (around.chance, around.now_ms)
+        prepare, adopt = self.histories.prepare, self.histories.adopt
+        self.entrance = Entrance(self.gateway, self.ring, around.in_thread, self.place, pending, *drawn, prepare, costs)
         renewal = Pending(home, keep_keys, RENEWAL, Renewal.parse)
-        self.renewing = Renewing(self.gateway, self.entrance, renewal, around.in_thread, *drawn)
+        self.renewing = Renewing(self.gateway, self.entrance, renewal, around.in_thread, *drawn, adopt, costs)
         self.keyring.expects = self.renewing.expects
         self.stores: Stores | None = None
+        self._stores_of: str | None = None
         self.active: ActiveSession | None = None
         self.hand_over = self._hand_over()
         self.gateway.setServiceParent(self)
-        if self.keyring.user is not None:
-            self._open_stores(self.keyring.user)
+        self.open_history()
         if self.keyring.state == ACTIVE:
             self._begin()
 
     def _hand_over(self) -> HandOver:
-        ended, adopted = self.keyring.hand_over_ended, self._capability_adopted
+        ended, adopted = self._hand_over_ended, self._capability_adopted
         return HandOver(self.around, self._leaving_post, self.gateway, ended, self.tell_session, adopted)
+
+    def _hand_over_ended(self) -> None:
+        self.keyring.hand_over_ended(giving.progress(self.opened))
 
     def startService(self) -> None:
         super().startService()
@@ -118,8 +127,7 @@ class Agent(MultiService):
 
     def close(self) -> None:
         """After stopService: release files."""
-        if self.stores is not None:
-            self.stores.database.close()
+        self._close_history()
         self.home.unlock()
 
     # -- who we are
@@ -127,15 +135,19 @@ class Agent(MultiService):
     @property
     def me(self) -> str:
         """Our canonical name, also when the session was replaced; NotLoggedIn without one."""
-        if self.keyring.user is None or self.stores is None:
-            raise NotLoggedIn("Nobody is logged in here; use p2pchat login USER, or p2pchat register USER.")
-        return self.keyring.user
+        _ = self.opened
+        return str(self.keyring.user)
 
     @property
     def opened(self) -> Stores:
         """The history of whoever is (or was) logged in."""
-        if self.stores is None:
+        user = self.keyring.user
+        if user is None:
             raise NotLoggedIn("Nobody is logged in here; use p2pchat login USER, or p2pchat register USER.")
+        if self.stores is None:
+            raise NotLoggedIn(
+                f"The history of {user} is encrypted. To read it: p2pchat unlock. To write again: p2pchat login {user}"
+            )
         return self.stores
 
     @property
@@ -159,7 +171,9 @@ class Agent(MultiService):
             "state": keyring.state,
             "epoch": keyring.epoch,
             "node": self.gateway.node,
-            "handover": giving.progress(self.stores) if self.stores is not None else giving.NONE,
+            "handover": giving.progress(self.stores)
+            if self.stores is not None
+            else keyring.handed_over or dict(giving.NONE),
         }
         if keyring.replaced is not None:
             row["replaced"] = {**keyring.replaced, "at": rows.iso(keyring.replaced.get("at"))}
@@ -173,6 +187,14 @@ class Agent(MultiService):
             "node": self.gateway.node,
         }
 
+    @property
+    def history(self) -> str:
+        """How this home keeps the history: plain, encrypted, or sealed (encrypted, and not open now); or none."""
+        user = self.keyring.user
+        if user is None:
+            return "none"
+        return "sealed" if self.stores is None else "encrypted" if self.histories.encrypted(user) else "plain"
+
     # -- the session
 
     def enter(self, entered: Entered, take_over: bool = True) -> None:
@@ -182,20 +204,26 @@ class Agent(MultiService):
         self.keyring.enter(entered.keys)
         if entered.replaced is not None:
             self.keyring.want_rotation(True)
-        self._open_stores(entered.keys.user)
+        self.open_history()
+        self.histories.settle(entered.keys.identity, entered.account)
         expected = take_over and entered.replaced is not None
         self.hand_over.entered(self.me, entered.keys.identity.fingerprint, self.opened, expected)
         self._begin()
         self.tell_session()
 
-    def _open_stores(self, user: str) -> None:
-        path = self.home.path / f"chat-{name(account_identifier(user))}.sqlite"
+    def open_history(self, identity: Identity | None = None) -> None:
+        """That of whoever's home this is, if it can be opened: by this identity, or by the one in the keyring."""
+        user = self.keyring.user
+        if self.stores is not None and self._stores_of != user:
+            self._close_history()
+        if self.stores is None and user is not None:
+            self.stores, self._stores_of = self.histories.open(user, identity or self.keyring.identity), user
+            self.directory.clear()
+
+    def _close_history(self) -> None:
         if self.stores is not None:
-            if self.stores.database.path == str(path):
-                return
             self.stores.database.close()
-        self.stores = Stores.open(path)
-        self.directory.clear()
+            self.stores = None
 
     def _begin(self) -> None:
         self.active = ActiveSession(
@@ -230,9 +258,8 @@ class Agent(MultiService):
         self._stop_active()
         self.hand_over.stop()
         self.keyring.leave()
-        if self.stores is not None:
-            self.stores.database.close()
-            self.stores = None
+        self._close_history()
+        self.histories.forget()
         self.directory.clear()
         self.tell_session()
 

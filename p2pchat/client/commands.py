@@ -132,6 +132,14 @@ class Rekey(amp.Command):
     errors = ERRORS
 
 
+class OpenHistory(amp.Command):
+    """Open this home's encrypted history with the password, to be read; no session begins by that."""
+
+    arguments = [(b"password", amp.Unicode()), TIMEOUT]
+    response = [(b"account", Row())]
+    errors = ERRORS
+
+
 class Recover(amp.Command):
     """Set a new password by the recovery key and log in."""
 

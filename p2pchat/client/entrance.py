@@ -57,6 +57,7 @@ class Entered:
 
     keys: Keys
     mail_keys: MailKeys
+    account: Account
     replaced: SessionRecord | None = None
     recovery_key: str | None = field(default=None, repr=False)
     weak: bool = False
@@ -92,6 +93,7 @@ class Entrance:
         pending: keeps an unfinished registration (on disk, or in RAM with --ask-password).
         chance: random bytes.
         now_ms: milliseconds since 1970.
+        prepare: told of identity and prepared password before a session is written; an error stops that.
     """
 
     def __init__(
@@ -103,8 +105,10 @@ class Entrance:
         pending: Pending[Registration],
         chance: Callable[[int], bytes],
         now_ms: Callable[[], int],
+        prepare: Callable[[Identity, bytes], Awaitable[None]],
         costs: Costs = credentials.COSTS,
     ) -> None:
+        self._prepare_home = prepare
         self._ask, self.ring, self._in_thread, self._place = ask, ring, in_thread, place
         self._pending, self._chance, self._now_ms, self._costs = pending, chance, now_ms, costs
 
@@ -117,6 +121,7 @@ class Entrance:
         if pending is None or pending.keys.user != name:
             require_strength(prepared, name)
             pending = await self._prepare(name, prepared)
+            await self._prepare_home(pending.keys.identity, prepared)
             self._pending.write(pending)
         elif not await self._in_thread(_opens, pending.account, prepared):
             raise WrongCredentials(
@@ -138,7 +143,7 @@ class Entrance:
         except Conflict:
             self._pending.remove()
             raise NameTaken(f"{name} is registered, and was used since. Log in: p2pchat login {name}") from None
-        return Entered(pending.keys, pending.mail_keys, None, pending.recovery_key)
+        return Entered(pending.keys, pending.mail_keys, pending.account, None, pending.recovery_key)
 
     def registered(self) -> None:
         """The keys of the registration are in their place: nothing is pending any more."""
@@ -160,17 +165,19 @@ class Entrance:
 
     async def log_in(self, user: str, password: str, timeout: float) -> Entered:
         """Take the account over by name and password."""
-        found = await self.unlock(canonical_user(user), prepared_password(password), timeout)
+        prepared = prepared_password(password)
+        found = await self.unlock(canonical_user(user), prepared, timeout)
+        await self._prepare_home(found.secrets.identity, prepared)
         entered = await self._take_over(found.account, found.secrets, found.session, found.mail_key, timeout)
         return replace(entered, weak=not credentials.costs_of(found.account.credentials).reach(self._costs))
 
     async def recover(
         self, user: str, recovery_key: str, password: str, timeout: float, entered: Callable[[Entered], None]
-    ) -> tuple[bytes, int]:
+    ) -> Account:
         """Take the account over by the recovery key, then set a new password.
 
         `entered` keeps the session's keys before the password changes: what is in escrow for the old one cannot be
-        opened afterwards.  Returns the new escrow key and account version.
+        opened afterwards.  Returns the account's new version.
         """
         name, prepared, key = canonical_user(user), prepared_password(password), RecoveryKey.parse(recovery_key)
         require_strength(prepared, name)
@@ -178,17 +185,18 @@ class Entrance:
         unlocked = await self._ask(Unlock, timeout=timeout, user=name, proof=proof, by=BY_RECOVERY)
         account = self._own_account(unlocked["account"], name)
         secrets = await self._in_thread(credentials.recover, account, key)
+        await self._prepare_home(secrets.identity, prepared)
         entered(await self._take_over(account, secrets, unlocked["session"], unlocked["mail_key"], timeout))
         return await self._renew(account, secrets.identity, prepared, proof, BY_RECOVERY, timeout)
 
-    async def change_password(self, keys: Keys, old: str, new: str, timeout: float) -> tuple[bytes, int]:
-        """The new escrow key and account version; a new mail key has to follow at once."""
+    async def change_password(self, keys: Keys, old: str, new: str, timeout: float) -> Account:
+        """The account's new version; its escrow key is new, so a new mail key has to follow at once."""
         prepared = prepared_password(new)
         require_strength(prepared, keys.user)
         found = await self.unlock(keys.user, prepared_password(old), timeout)
         return await self._renew(found.account, found.secrets.identity, prepared, found.proof, BY_PASSWORD, timeout)
 
-    async def strengthen(self, keys: Keys, password: str, timeout: float) -> tuple[bytes, int]:
+    async def strengthen(self, keys: Keys, password: str, timeout: float) -> Account:
         """After a login: hash the same password at today's cost.  Returns as `change_password`."""
         prepared = prepared_password(password)
         found = await self.unlock(keys.user, prepared, timeout)
@@ -196,12 +204,12 @@ class Entrance:
 
     async def _renew(
         self, account: Account, identity: Identity, password: bytes, proof: bytes, by: str, timeout: float
-    ) -> tuple[bytes, int]:
+    ) -> Account:
         enrolled = await self._in_thread(
             credentials.change_password, identity, password, account, self._costs, self._chance
         )
         await self.write_account(enrolled.account, proof, by, timeout, self._chance(OPERATION_BYTES))
-        return enrolled.account.credentials.escrow_public, enrolled.account.public.version
+        return enrolled.account
 
     async def unregister(self, keys: Keys, password: str, timeout: float) -> None:
         """Delete the account; its name stays closed for 30 days."""
@@ -255,7 +263,8 @@ class Entrance:
         key = ed25519_generate(self._chance)
         record, before = await self.write_session(identity, key, session, account.public, timeout)
         escrow_public = account.credentials.escrow_public
-        return Entered(Keys(identity, key, record, escrow_public, account.public.version, mail), mail_keys, before)
+        keys = Keys(identity, key, record, escrow_public, account.public.version, mail)
+        return Entered(keys, mail_keys, account, before)
 
     async def write_session(
         self, identity: Identity, key: Ed25519PrivateKey, standing: bytes, public: AccountPublic, timeout: float

@@ -19,6 +19,10 @@ from p2pchat.errors import Damaged, DiskFull, UserError
 SOCKET = "agent.sock"
 SOCKET_PATH = "agent.path"
 LOCK = "agent.lock"
+INPUTS = "inputs.jsonl"
+"""What was typed before, which the screen keeps here."""
+SEALED = ".sqlcipher"
+"""How the file of an encrypted history ends."""
 MAX_SOCKET_PATH_BYTES = 100
 """A UNIX socket's path holds 108 bytes on Linux and 104 elsewhere; Twisted adds a lock file beside it."""
 
@@ -175,3 +179,8 @@ def socket_of(home: Path) -> Path:
         return Path(os.fsdecode(named.read_bytes().rstrip(b"\n")))
     except FileNotFoundError:
         return home.absolute() / SOCKET
+
+
+def encrypted_history(home: Path) -> bool:
+    """Whether a history in this home is encrypted: then no text may lie in a plain file beside it."""
+    return any(home.glob(f"chat-*{SEALED}"))

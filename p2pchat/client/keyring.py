@@ -11,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pchat.client.home import Home
+from p2pchat.crypto.account import Account
 from p2pchat.crypto.encoding import lv, number, split, u64
 from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.session import SessionRecord
@@ -205,8 +206,9 @@ class Keyring:
             self._home.remove(FORMER)
         return [each.key_id for each in gone]
 
-    def new_password(self, escrow_public: bytes, version: int) -> None:
+    def new_password(self, account: Account) -> None:
         """The account's next version: other keys in escrow, so a new mail key has to follow."""
+        escrow_public, version = account.credentials.escrow_public, account.public.version
         self._keys = replace(self.keys, escrow_public=escrow_public, account_version=version)
         if self._keep:
             self._write_identity(self._keys)
@@ -232,6 +234,11 @@ class Keyring:
         self._write_state({**self._state, "state": REPLACED, "replaced": by})
 
     @property
+    def identity(self) -> Identity | None:
+        """The account's, as long as it is in this home: also after a replacement, until everything was handed over."""
+        return self._keys.identity if self._keys is not None else None
+
+    @property
     def leaving(self) -> Keys | None:
         """The keys of a replaced session that has still something to hand over."""
         return self._keys if self.state == REPLACED else None
@@ -242,10 +249,16 @@ class Keyring:
             raise NotLoggedIn("Nothing is left to hand over.")
         return self.leaving
 
-    def hand_over_ended(self) -> None:
+    def hand_over_ended(self, progress: dict[str, Any]) -> None:
         """Everything was handed over, or will never be: a replaced session's keys go."""
         if self.state == REPLACED:
+            self._write_state({**self._state, "handover": progress})
             self._erase()
+
+    @property
+    def handed_over(self) -> dict[str, Any] | None:
+        """How a hand-over ended, for as long as the history that says so as well cannot be opened."""
+        return self._state.get("handover")
 
     def leave(self) -> None:
         """Log out: keys and state go."""

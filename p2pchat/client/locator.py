@@ -62,6 +62,10 @@ class ControlLocator(amp.CommandLocator):
     async def rekey(self, password: str, timeout: float | None = None) -> JSONObject:
         return {"account": await self._ways.rekey(password, _seconds(timeout))}
 
+    @commands.OpenHistory.responder
+    async def open_history(self, password: str, timeout: float | None = None) -> JSONObject:
+        return {"account": await self._ways.unlock(password, _seconds(timeout))}
+
     @commands.Recover.responder
     async def recover(self, user: str, recovery_key: str, password: str, timeout: float | None = None) -> JSONObject:
         return {"account": await self._ways.recover(user, recovery_key, password, _seconds(timeout))}

@@ -124,7 +124,13 @@ class AgentService(Service):
             self._find,
         )
         agent = Agent(
-            around, self._home, self._chosen["server"], not self._chosen["ask-password"], self._addresses, self._door
+            around,
+            self._home,
+            self._chosen["server"],
+            not self._chosen["ask-password"],
+            self._addresses,
+            self._door,
+            self._chosen["encrypt-history"],
         )
         given = self._chosen["ring-certificate"]
         if given is not None:
@@ -209,6 +215,7 @@ class AgentService(Service):
             "connected": agent.gateway.link is not None,
             "nodes": [str(each) for each in agent.pin.nodes],
             "listen": str(self._reached()),
+            "history": agent.history,
             "pid": os.getpid(),
             "version": __version__,
         }

@@ -66,6 +66,7 @@ class Renewing:
     Args:
         entrance: opens the account by its password, and writes account and session.
         pending: keeps a renewal that is not finished.
+        adopt: told of the new identity before anything goes out.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Renewing:
         in_thread: InThread,
         chance: Callable[[int], bytes],
         now_ms: Callable[[], int],
+        adopt: Callable[[Identity], None],
         costs: Costs = COSTS,
     ) -> None:
+        self._adopt = adopt
         self._ask, self._entrance, self._pending, self._in_thread = ask, entrance, pending, in_thread
         self._chance, self._now_ms, self._costs = chance, now_ms, costs
 
@@ -94,6 +97,7 @@ class Renewing:
         if renewal is None or not _fits(renewal, found.account):
             renewal = await self._prepare(found, prepared)
             self._pending.write(renewal)
+        self._adopt(renewal.identity)
         if renewal.account != found.account:
             await self._entrance.write_account(renewal.account, found.proof, BY_PASSWORD, timeout, renewal.operation)
         identity, public = renewal.identity, renewal.account.public
@@ -105,7 +109,7 @@ class Renewing:
         former = Former(keys.identity, number) if keys.identity.public != identity.public else keys.former
         kept = tuple(each for each in keys.mail if each.number < number)
         made = Keys(identity, renewal.session_key, record, escrow_public, public.version, (*kept, mail), former)
-        return Entered(made, mail_keys, None, renewal.recovery_key)
+        return Entered(made, mail_keys, renewal.account, None, renewal.recovery_key)
 
     def expects(self, public_key: bytes) -> bool:
         """Whether a session with this key is that of a renewal which this home has begun."""

@@ -9,7 +9,9 @@ from twisted.logger import Logger
 from p2pchat.client.agent import Agent
 from p2pchat.client.arguments import JSONObject
 from p2pchat.client.keyring import ACTIVE
-from p2pchat.errors import NotLoggedIn, P2PChatError, UserError
+from p2pchat.crypto.account import Account
+from p2pchat.crypto.names import prepared_password
+from p2pchat.errors import NotLoggedIn, P2PChatError, UserError, WrongCredentials
 
 
 class Ways:
@@ -47,7 +49,7 @@ class Ways:
         """Behind a login: the password's hash at today's cost."""
         agent = self._agent
         if agent.keyring.state == ACTIVE:
-            self._new_password(*await agent.entrance.strengthen(agent.keyring.keys, password, timeout))
+            self._new_password(await agent.entrance.strengthen(agent.keyring.keys, password, timeout))
         return {}
 
     def _not_strengthened(self, failure: Any) -> None:
@@ -61,16 +63,16 @@ class Ways:
 
     async def _recover(self, user: str, recovery_key: str, password: str, timeout: float) -> JSONObject:
         await self._wait_for_ring(timeout)
-        escrow, version = await self._agent.entrance.recover(user, recovery_key, password, timeout, self._agent.enter)
-        self._new_password(escrow, version)
+        entrance = self._agent.entrance
+        self._new_password(await entrance.recover(user, recovery_key, password, timeout, self._agent.enter))
         return self._agent.account_row()
 
     async def change_password(self, old: str, new: str, timeout: float) -> JSONObject:
         return await self._alone(self._change_password, old, new, timeout)
 
     async def _change_password(self, old: str, new: str, timeout: float) -> JSONObject:
-        escrow, version = await self._agent.entrance.change_password(self._agent.keyring.keys, old, new, timeout)
-        self._new_password(escrow, version)
+        keys = self._agent.keyring.keys
+        self._new_password(await self._agent.entrance.change_password(keys, old, new, timeout))
         return self._agent.account_row()
 
     async def rekey(self, password: str, timeout: float) -> JSONObject:
@@ -88,11 +90,36 @@ class Ways:
         agent.writing.chat.seal_all_anew()
         return agent.account_row() | {"recovery_key": entered.recovery_key}
 
-    def _new_password(self, escrow_public: bytes, version: int) -> None:
-        self._agent.keyring.new_password(escrow_public, version)
-        active = self._agent.writing
-        active.mail.sealer.renew(version, self._agent.keyring.keys.record.epoch)
+    def _new_password(self, account: Account) -> None:
+        agent = self._agent
+        agent.keyring.new_password(account)
+        agent.histories.settle(agent.keyring.keys.identity, account)
+        active = agent.writing
+        active.mail.sealer.renew(account.public.version, agent.keyring.keys.record.epoch)
         active.rotation.look()
+
+    async def unlock(self, password: str, timeout: float) -> JSONObject:
+        """Open this home's encrypted history to be read, without a session."""
+        return await self._alone(self._unlock, password, timeout)
+
+    async def _unlock(self, password: str, timeout: float) -> JSONObject:
+        agent = self._agent
+        user = agent.keyring.user
+        if user is None:
+            raise NotLoggedIn("Nobody is logged in here; use p2pchat login USER.")
+        if agent.stores is None:
+            prepared = prepared_password(password)
+            try:
+                await agent.histories.unlock(user, prepared)
+            except WrongCredentials:
+                if agent.gateway.link is None:
+                    raise
+                # The password was changed in another home: the ring has the vault of today.
+                found = await agent.entrance.unlock(user, prepared, timeout)
+                await agent.histories.prepare(found.secrets.identity, prepared)
+                agent.open_history(found.secrets.identity)
+            agent.open_history()
+        return agent.account_row()
 
     async def unregister(self, user: str, password: str, timeout: float) -> JSONObject:
         return await self._alone(self._unregister, user, password, timeout)

@@ -18,10 +18,10 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from p2pchat.client.home import INPUTS, encrypted_history
 from p2pchat.errors import P2PChatError, UserError
 from p2pchat.tui.agent import Connect
 from p2pchat.tui.chat.controller import Controller
-from p2pchat.tui.chat.inputs import FILE_NAME as INPUTS
 from p2pchat.tui.chat.inputs import Inputs
 from p2pchat.tui.chat.watching import Watch
 from p2pchat.tui.notices import way_of
@@ -69,11 +69,15 @@ async def chat(
             user,
             preferences,
             _programs(reactor, log_folder, preferences),
-            Inputs(log_folder / INPUTS) if preferences.keep_inputs else None,
+            _inputs(log_folder) if preferences.keep_inputs else None,
             watch,
         ),
         preferences,
     )
+
+
+def _inputs(home: Path) -> Inputs:
+    return Inputs(home / INPUTS, lambda: not encrypted_history(home))
 
 
 def _programs(reactor: Any, folder: Path, wishes: Preferences) -> Programs:

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.client.entrance import Entered
+from p2pchat.crypto.account import Account
 from p2pchat.crypto.credentials import COSTS
 from p2pchat.crypto.mailkey import MailKeys
 from p2pchat.crypto.session import SessionRecord
@@ -22,7 +23,7 @@ from p2pchat.errors import (
     WrongCredentials,
 )
 from p2pchat.identifiers import account_identifier
-from p2pchat.replication.slots import KIND_MAILKEY, RegisterKey
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, RegisterKey
 from tests.client.world import PASSWORD, MemoryRing, Person
 from tests.crypto.keys import RING
 
@@ -38,8 +39,8 @@ class AgentCase(SynchronousTestCase):
         for each in self.started:
             each.stop()
 
-    def start(self, path: str, seed: int, keep_keys: bool = True) -> Person:
-        person = Person(self.ring, Path(path), seed, keep_keys)
+    def start(self, path: str, seed: int, keep_keys: bool = True, encrypt: bool = False) -> Person:
+        person = Person(self.ring, Path(path), seed, keep_keys, encrypt=encrypt)
         self.started.append(person)
         return person
 
@@ -65,8 +66,13 @@ class AgentCase(SynchronousTestCase):
         record = SessionRecord.create(old_keys.identity, old_keys.session_key, None, b"", 1, before, log_in=True)
         self.done(self.ring.accounts.write_session(user, record.encode(), b"o" * 16))
         keys = replace(old_keys, record=record)
-        person.agent.enter(Entered(keys, mail_keys, before))
+        person.agent.enter(Entered(keys, mail_keys, self.account_of(user), before))
         return person
+
+    def account_of(self, user: str) -> Account:
+        """What stands in the ring."""
+        register = RegisterKey(account_identifier(user), KIND_ACCOUNT)
+        return Account.parse(self.ring.replication.registers[register], RING)
 
     def done(self, coroutine: Any) -> Any:
         return self.successResultOf(self.begun(coroutine))

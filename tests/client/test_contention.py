@@ -33,7 +33,8 @@ class ContentionCase(AgentCase):
         before, key = self.standing(), session_key(100 + self.turn)
         record = SessionRecord.create(keys.identity, key, None, b"", 1, before, log_in=True)
         self.done(self.ring.accounts.write_session("alice", record.encode(), bytes([self.turn]) * 16))
-        home.agent.enter(Entered(replace(keys, record=record, session_key=key), mail_keys, before))
+        entered = Entered(replace(keys, record=record, session_key=key), mail_keys, self.account_of("alice"), before)
+        home.agent.enter(entered)
         home.agent.active.connected()  # type: ignore[union-attr]
 
     def standing(self) -> SessionRecord:

@@ -101,7 +101,7 @@ class RekeyTests(AgentCase):
         copied = self.start(self.mktemp(), 9)
         keys = self.alice.agent.keyring.keys
         copied.agent.keyring.enter(keys)
-        copied.agent._open_stores("alice")
+        copied.agent.open_history()
         copied.agent._begin()
         self.done(self.alice.ways.rekey(PASSWORD, 10.0))
         self.pass_time(6.0)

@@ -222,6 +222,7 @@ class Person:
         seed: int,
         keep_keys: bool = True,
         network: MemoryNetwork | None = None,
+        encrypt: bool = False,
     ) -> None:
         self.door, self.address = Door(), Address(f"192.0.2.{seed}", 7000)
         if network is not None:
@@ -247,9 +248,12 @@ class Person:
         def gateway(*arguments: Any) -> Any:
             return MemoryGateway(ring, arguments[7], lambda: self.agent)
 
-        self.agent = Agent(around, self.home, [], keep_keys, lambda: [self.address], self.door, gateway, CHEAP)
+        reached = [self.address]
+        self.agent = Agent(around, self.home, [], keep_keys, lambda: reached, self.door, encrypt, gateway, CHEAP)
         self.agent.pin.ring = RING
         self.agent.keyring.load(RING)
+        self.agent._close_history()  # as it was opened while the ring was not known yet
+        self.agent.open_history()
         if self.agent.keyring.state == ACTIVE:
             self.agent._begin()
         self.agent.followers.tell = self.events.append  # type: ignore[method-assign,assignment]

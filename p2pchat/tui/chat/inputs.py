@@ -2,11 +2,11 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.logger import Logger
 
-FILE_NAME = "inputs.jsonl"
 MAX_INPUTS = 100
 MAX_INPUT_CHARACTERS = 4096
 """Longer ones are recalled while the screen runs, and not kept."""
@@ -15,12 +15,16 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
 class Inputs:
-    """A JSON string a line, the oldest first.  What goes wrong with the file stops nobody from typing."""
+    """A JSON string a line, the oldest first.  What goes wrong with the file stops nobody from typing.
+
+    Args:
+        may_keep: whether texts may lie in a plain file at all.
+    """
 
     _log = Logger()
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._lines = path, 0
+    def __init__(self, path: Path, may_keep: Callable[[], bool] = lambda: True) -> None:
+        self._path, self._may_keep, self._lines = path, may_keep, 0
 
     def load(self) -> list[str]:
         """The last ones; lines that cannot be read are left out."""
@@ -35,7 +39,7 @@ class Inputs:
 
     def add(self, text: str) -> None:
         """Keep one more."""
-        if len(text) > MAX_INPUT_CHARACTERS:
+        if len(text) > MAX_INPUT_CHARACTERS or not self._may_keep():
             return
         try:
             if self._lines >= 2 * MAX_INPUTS:

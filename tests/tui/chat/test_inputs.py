@@ -36,6 +36,14 @@ class InputTests(SynchronousTestCase):
             file.write(b'\xff\n5\n{"a": 1}\n' + json.dumps("y" * 5000).encode())
         self.assertEqual(Inputs(self.path).load(), ["good"])
 
+    def test_beside_an_encrypted_history_nothing_is_kept(self) -> None:
+        encrypted = [False]
+        inputs = Inputs(self.path, lambda: not encrypted[0])
+        inputs.add("before")
+        encrypted[0] = True
+        inputs.add("a secret")
+        self.assertEqual(Inputs(self.path).load(), ["before"])
+
     def test_a_disk_that_refuses_stops_nobody(self) -> None:
         inputs = Inputs(self.path / "not" / "there")
         inputs.add("typed")
