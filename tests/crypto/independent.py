@@ -26,7 +26,7 @@ def tag(label: str, *fields: bytes) -> bytes:
 def cut(octets: bytes) -> list[bytes]:
     fields = []
     while octets:
-        (length,) = struct.unpack_from(">I", octets)
+        (length,) = struct.unpack(">I", octets[:4].ljust(4))
         if length > len(octets) - 4:
             raise ValueError("field beyond the end")
         fields.append(octets[4 : 4 + length])
