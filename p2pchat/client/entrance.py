@@ -36,7 +36,7 @@ from p2pchat.crypto.primitives import ed25519_generate, hybrid_generate
 from p2pchat.crypto.session import SessionRecord
 from p2pchat.crypto.succession import Succession, leads_from
 from p2pchat.crypto.vault import RecoveryKey, Secrets
-from p2pchat.errors import CannotOpen, Conflict, Misbehaved, NameTaken, TimedOut, WrongCredentials
+from p2pchat.errors import CannotOpen, Conflict, Misbehaved, NameTaken, TimedOut, UnknownUser, WrongCredentials
 from p2pchat.identifiers import Identifier
 
 Result = TypeVar("Result")
@@ -120,6 +120,7 @@ class Entrance:
         pending = self._pending.read(self.ring())
         if pending is None or pending.keys.user != name:
             require_strength(prepared, name)
+            await self._refuse_taken(name, timeout)
             pending = await self._prepare(name, prepared)
             await self._prepare_home(pending.keys.identity, prepared)
             self._pending.write(pending)
@@ -148,6 +149,12 @@ class Entrance:
     def registered(self) -> None:
         """The keys of the registration are in their place: nothing is pending any more."""
         self._pending.remove()
+
+    async def _refuse_taken(self, user: str, timeout: float) -> None:
+        """Before keys are made, which takes seconds: whether the name is taken, or nobody can give it now."""
+        with contextlib.suppress(UnknownUser):
+            await self._ask(AskParameters, timeout=timeout, user=user)
+            raise NameTaken(f"The name {user} is taken. Choose another one.")
 
     async def _prepare(self, user: str, password: bytes) -> Registration:
         ring, recovery = self.ring(), RecoveryKey.generate(self._chance)

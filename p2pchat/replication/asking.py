@@ -1,6 +1,7 @@
 """Asks members of a slot at once, and waits for as few of them as the purpose needs."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 from random import Random
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,7 @@ from p2pchat.wire.connection import Call
 QUORUM_SECONDS = 2.5
 """Without an answer of a majority for so long, an operation that was not begun is given up."""
 PAUSE_SECONDS = 0.05
-MAX_PAUSE_SECONDS = 0.4
+MAX_PAUSE_SECONDS = 0.2
 
 Replies = dict[Identifier, Reply | None]
 """By node; None: it could not be asked."""
@@ -88,9 +89,9 @@ class Asking:
             self._log.failure("asking node {node} failed", node=name(node))
         return None
 
-    def pause(self, seconds: float) -> Deferred[None]:
-        """Fires after about so many seconds, drawn from half to one and a half times as many."""
-        return self.wait(seconds * (0.5 + self._random.random()))
+    def pause(self, seconds: float, most: float = inf) -> Deferred[None]:
+        """Fires after about so many seconds, drawn from half to one and a half times as many, at most `most`."""
+        return self.wait(max(0.0, min(most, seconds * (0.5 + self._random.random()))))
 
     def wait(self, seconds: float) -> Deferred[None]:
         """Fires after so many seconds, or when `end` is called on it, or when this node stops."""
@@ -176,9 +177,12 @@ class Trial:
 
     def seconds(self, most: float = QUORUM_SECONDS) -> float:
         """For one question: until the trial is over, at most `most`."""
-        now = self._asking.clock.seconds()
+        return max(0.01, min(most, self._left()))
+
+    def _left(self) -> float:
+        """Seconds until the trial is over, as it stands."""
         until = self._deadline if self.sent else min(self._deadline, self._quorum_until)
-        return max(0.01, min(most, until - now))
+        return until - self._asking.clock.seconds()
 
     def heard(self, answered: int, needed: int) -> None:
         """So many members answered, whatever they said."""
@@ -202,9 +206,9 @@ class Trial:
         elif now >= self._deadline:
             raise Moving(f"{self._what} was not done: its records are moving. Try again.")
 
-    async def rest(self, seconds: float | None = None) -> None:
-        """Wait a little, longer each time, and give up when the time is over."""
+    async def rest(self) -> None:
+        """Wait a little, longer each time, and give up as soon as the time is over."""
         self.check()
-        await self._asking.pause(self._pause if seconds is None else seconds)
+        await self._asking.pause(self._pause, self._left())
         self._pause = min(self._pause * 2, MAX_PAUSE_SECONDS)
         self.check()

@@ -16,6 +16,7 @@ from p2pchat.crypto.session import SessionRecord
 from p2pchat.errors import (
     NameTaken,
     NoNodeReachable,
+    NoQuorum,
     NotLoggedIn,
     SessionReplaced,
     UnknownUser,
@@ -252,6 +253,17 @@ class EntranceTests(AgentCase):
         self.refused(other.ways.register("alice", PASSWORD, 5.0), NameTaken)
         self.assertEqual(other.agent.session_row()["state"], "none")
         self.assertIsNone(other.home.read("registration.pending"))
+
+    def test_nothing_is_made_for_a_name_that_is_taken_or_that_nobody_can_give(self) -> None:
+        self.registered("alice", 1)
+        other = self.start(self.mktemp(), 9)
+        asked = len(self.ring.calls)
+        self.refused(other.ways.register("alice", PASSWORD, 5.0), NameTaken)
+        self.ring.replication.silent = True
+        self.refused(other.ways.register("carol", PASSWORD, 5.0), NoQuorum)
+        self.assertNotIn("Register", self.ring.calls[asked:])
+        self.ring.replication.silent = False
+        self.assertEqual(self.done(other.ways.register("carol", PASSWORD, 5.0))["user"], "carol")
 
     def test_a_registration_in_doubt_is_finished_by_running_it_again(self) -> None:
         path = self.mktemp()

@@ -5,19 +5,21 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.protocols import amp
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.client.gateway import Gateway
 from p2pchat.client.home import Home
 from p2pchat.client.pin import RingPin
-from p2pchat.errors import NoNodeReachable, RingUnknown, TryElsewhere
+from p2pchat.errors import NoNodeReachable, NoQuorum, RingUnknown, TryElsewhere, on_wire
 from p2pchat.identifiers import Address
 from p2pchat.wire.connection import Peer
 from tests.wire.network import MemoryNetwork
 from tests.wire.ring import NOW, Node, WhoAreYou
 
 
-class GatewayTests(SynchronousTestCase):
+class GatewayCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = MemoryNetwork()
         self.home = Home(Path(self.mktemp()), sync=lambda _: None)
@@ -59,6 +61,8 @@ class GatewayTests(SynchronousTestCase):
     def ask(self, gateway: Gateway, timeout: float = 5.0) -> "Deferred[Any]":
         return Deferred.fromCoroutine(gateway(WhoAreYou, timeout=timeout))
 
+
+class GatewayTests(GatewayCase):
     def test_the_first_ring_is_pinned_and_questions_are_answered(self) -> None:
         gateway = self.gateway(self.one.clients_address)
         asked = self.ask(gateway)
@@ -139,3 +143,54 @@ class GatewayTests(SynchronousTestCase):
         asked = self.ask(gateway, timeout=20.0)
         gateway.stopService()
         self.failureResultOf(asked, TryElsewhere)
+
+
+class Write(amp.Command):
+    """A change that takes a quorum."""
+
+    errors = on_wire(NoQuorum)
+
+
+class Lacking(amp.CommandLocator):
+    """Finds no quorum so many times, each after so many seconds."""
+
+    def __init__(self, clock: Any, times: int, seconds: float) -> None:
+        self._clock, self._times, self._seconds = clock, times, seconds
+        self.asked = 0
+
+    @Write.responder
+    async def write(self) -> dict[str, object]:
+        self.asked += 1
+        await deferLater(self._clock, self._seconds)
+        if self.asked <= self._times:
+            raise NoQuorum("Too few nodes answer.")
+        return {}
+
+
+class QuorumTests(GatewayCase):
+    """How long a person waits where a majority is lost."""
+
+    def lacking(self, times: int, seconds: float) -> "Deferred[Any]":
+        """A change at a node that finds no quorum."""
+        self.locator = Lacking(self.network.clock, times, seconds)
+        self.one._locators = lambda peer: [self.locator]  # type: ignore[method-assign]
+        self.one.listen()
+        gateway = self.gateway(self.one.clients_address)
+        return Deferred.fromCoroutine(gateway(Write, timeout=10.0))
+
+    def test_a_node_that_has_tried_is_believed(self) -> None:
+        asked = self.lacking(times=9, seconds=2.5)
+        self.settle(3.0)
+        self.failureResultOf(asked, NoQuorum)
+        self.assertEqual(self.locator.asked, 1)
+
+    def test_what_passes_at_once_does_not_reach_the_person(self) -> None:
+        asked = self.lacking(times=1, seconds=0.0)
+        self.settle(1.0)
+        self.successResultOf(asked)
+
+    def test_a_node_that_never_has_one_is_asked_for_half_a_second(self) -> None:
+        asked = self.lacking(times=99, seconds=0.0)
+        self.settle(1.0)
+        self.failureResultOf(asked, NoQuorum)
+        self.assertLess(self.locator.asked, 4)

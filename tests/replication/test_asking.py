@@ -77,6 +77,19 @@ class TrialTests(AskingCase):
         self.clock.advance(0.2)
         self.assertRaises(NoQuorum, trial.check)
 
+    def test_it_ends_when_its_time_is_over_and_not_a_pause_later(self) -> None:
+        trial, results = Trial(self.asking, 10.0, "It"), list[Any]()
+
+        async def work() -> None:
+            while True:
+                await trial.rest()
+
+        Deferred.fromCoroutine(work()).addBoth(results.append)
+        while not results:
+            self.clock.advance(0.01)
+        self.assertIsInstance(results[0].value, NoQuorum)
+        self.assertLess(self.clock.seconds(), QUORUM_SECONDS + 0.05)
+
     def test_a_majority_that_moves_is_waited_for(self) -> None:
         trial = Trial(self.asking, 10.0, "It")
         for _ in range(9):
