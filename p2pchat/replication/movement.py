@@ -5,7 +5,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from p2pchat.errors import P2PChatError
@@ -22,16 +22,20 @@ from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import AnnounceRequest
 from p2pchat.replication.slots import end_of
 from p2pchat.replication.turns import Turns
+from p2pchat.replication.uses import Uses
 
 CopyAhead = Callable[[Configuration, tuple[Identifier, ...], tuple[int, ...]], Awaitable[tuple[int, ...]]]
 """Has the newcomers among next members copy slots, and says in which of them they are in step."""
 
 CHUNK_SLOTS = 256
-"""Slots that change together: few calls for many slots, and none of them waits long."""
+"""Slots that are copied, learned and told of together, and change together unless they are in use."""
 CHANGES_AT_ONCE = 2
+"""Such chunks that are copied ahead at the same time; members change in one after the other."""
 RANK_SECONDS = 3.0
 """So much later, for each better-placed live member, another member takes a change in hand."""
 RETIRE_SECONDS = 5.0
+RETIRED_SLOTS = 16
+"""Slots whose records are deleted in one turn; what people do comes in between."""
 COMPARE_SECONDS = 20.0
 ANNOUNCE_SECONDS = 5.0
 MAX_NODES = 10_000
@@ -72,6 +76,8 @@ class Movement:
         self._ends = [end_of(slot, directory.slots) for slot in range(directory.slots)]
         self.copy_ahead: CopyAhead = _nothing_ahead
         self._busy: set[int] = set()
+        self.uses = Uses(directory.slots)
+        self._changing = DeferredLock()
         self._copying: set[int] = set()
         """Slots whose next members copy them; they serve meanwhile."""
         self._seen: tuple[int, int] = (-1, -1)
@@ -185,8 +191,11 @@ class Movement:
 
     async def _retired(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
         done = await self.election.held_by_majority(configuration, slots)
-        if done:
-            await self._turns(lambda store, events: self._member.elections.retire(store, done, events))
+        for start in range(0, len(done), RETIRED_SLOTS):
+            await self._forgotten(done[start : start + RETIRED_SLOTS])
+
+    def _forgotten(self, slots: tuple[int, ...]) -> Deferred[None]:
+        return self._turns(lambda store, events: self._member.elections.retire(store, slots, events))
 
     # -- changes
 
@@ -251,13 +260,23 @@ class Movement:
         try:
             for (configuration, members), slots in lane:
                 copied = await self.copy_ahead(configuration, members, slots)
-                ready = tuple(slot for slot in copied if slot not in self._busy and self._stands(slot, configuration))
-                if ready and all(self._asking.is_live(node) for node in set(members) - set(configuration.members)):
-                    await self._start(ready, self._change([((configuration, members), ready)]))
+                for part in self.uses.parts(copied, self._asking.clock.seconds()):
+                    if not await self._changing.run(self._change_part, (configuration, members), part):
+                        break
         except Exception:
             self._log.failure("preparing a change of members failed")
         self._copying -= held
         self.revision += 1
+
+    async def _change_part(self, wish: Wish, slots: tuple[int, ...]) -> bool:
+        """Change those of these slots that still stand as they did; whether it is worth going on with others."""
+        configuration, members = wish
+        if not all(self._asking.is_live(node) for node in set(members) - set(configuration.members)):
+            return False
+        ready = tuple(slot for slot in slots if slot not in self._busy and self._stands(slot, configuration))
+        if ready:
+            await self._start(ready, self._change([(wish, ready)]))
+        return not ready or not all(self._stands(slot, configuration) for slot in ready)
 
     def _stands(self, slot: int, configuration: Configuration) -> bool:
         """Whether nothing has moved the slot on meanwhile."""

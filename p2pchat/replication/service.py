@@ -211,6 +211,7 @@ class ReplicationService(Service):
         if isinstance(request, FollowRequest):
             await self._until_begun()
             return await self._precopy.answer(caller, request)
+        self.movement.uses.note(request, self._clock.seconds())
 
         def turn(store: Store, events: list[Event]) -> Reply:
             reply, happened = self._member.answer(store, caller, request, self._now())

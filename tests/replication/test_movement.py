@@ -1,6 +1,7 @@
 """Slots move: growth from one to five, repair, shrinking, coming back, and nothing is lost on the way."""
 
 from functools import partial
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -8,7 +9,9 @@ from p2pchat.errors import NoQuorum
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.commands import Announce, Elect, Pull
 from p2pchat.replication.configuration import State
+from p2pchat.replication.election import Election
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
+from p2pchat.replication.uses import FEW_SLOTS
 from p2pchat.replication.uset import Item
 
 from .ring import Node, Ring
@@ -60,6 +63,28 @@ class GrowthTests(MovementCase):
         self.check(ring, ring.nodes[4])
         self.close(ring, 0, 1)
         self.check(ring, ring.nodes[3])
+
+    def test_slots_in_use_change_a_few_at_a_time_and_all_others_together(self) -> None:
+        ring = self.ring(3, slots=128)
+        ring.grow(3)
+        for number in range(0, 128, 2):
+            key = RegisterKey(Identifier((2 * number + 1) * CIRCLE // 256), KIND_ACCOUNT)
+            ring.ask(ring.nodes[1].service.read(key))
+        elected: list[tuple[int, ...]] = []
+        run = Election.run
+
+        async def noted(election: Election, before: Any, members: Any, slots: tuple[int, ...]) -> Any:
+            elected.append(slots)
+            return await run(election, before, members, slots)
+
+        self.patch(Election, "run", noted)
+        ring.add(3)
+        ring.add(4)
+        ring.grow(5)
+        used = [{slot % 2 == 0 for slot in slots} for slots in elected]
+        self.assertNotIn({True, False}, used)
+        self.assertLessEqual(max(len(slots) for slots in elected if slots[0] % 2 == 0), FEW_SLOTS)
+        self.assertGreater(max(len(slots) for slots in elected if slots[0] % 2), FEW_SLOTS)
 
     def test_two_nodes_move_nothing(self) -> None:
         ring = self.ring(2)
