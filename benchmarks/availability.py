@@ -7,6 +7,9 @@ as signed records.  Writers change registers about twice a second and try again 
 not answer, from the beginning of a change to its success.  First two nodes are killed (SIGKILL) at once, or fall
 silent (SIGSTOP); when the ring is repaired a third is killed; then a fourth, which leaves one of three members: every
 operation must say NO_QUORUM.  Then the dead are given up (`ring evict --lost-majority`), and everything is read.
+
+Two people have agents of their own at the node that is left.  One registers in the moment in which two nodes die; the
+other after the fourth has died, and again when the dead are given up.
 """
 
 import argparse
@@ -15,7 +18,9 @@ import secrets
 import signal
 import statistics
 import sys
+from dataclasses import dataclass
 from functools import partial
+from math import nan
 from random import Random
 from typing import Any
 
@@ -29,6 +34,7 @@ from benchmarks.within import MeasuredRing
 from benchmarks.writers import VALUE_BYTES, Writers
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import Program
+from p2pchat.client import commands
 from p2pchat.errors import NoQuorum, P2PChatError
 from p2pchat.replication.configuration import State
 
@@ -37,6 +43,7 @@ BEFORE_SECONDS = 5.0
 AFTER_SECONDS = 10.0
 REPAIR_SECONDS = 120.0
 NOTICE_SECONDS = 1.0
+REGISTER_SECONDS = 20.0
 ASKED = 50
 
 
@@ -66,19 +73,54 @@ async def measure(ring: MeasuredRing, options: argparse.Namespace, chance: Rando
     """One ring, to its last node."""
     everything = Everything(ring, options.accounts, options.messages)
     await everything.create()
+    people = [await Newcomer.arrive(ring, name) for name in ("carol", "dave")]
     writers = Writers(ring, options.writers)
     await writers.start()
     await deferLater(ring.reactor, BEFORE_SECONDS)
     nodes = list(ring.world.nodes)
     chance.shuffle(nodes)
-    figures = await lose_two(ring, writers, nodes[:VICTIMS], options.silent)
+    figures = await lose_two(ring, writers, people[0], nodes[:VICTIMS], options.silent)
     figures |= await lose_third(ring, writers, nodes[VICTIMS])
     await writers.stop()
-    figures |= await lose_fourth(ring, nodes[-1], options.writers)
-    return figures | await give_up(ring, everything, nodes)
+    figures |= await lose_fourth(ring, people[1], nodes[-1], options.writers)
+    return figures | await give_up(ring, everything, people[1], nodes)
 
 
-async def lose_two(ring: MeasuredRing, writers: Writers, victims: list[Program], silent: bool) -> Figures:
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who has an agent and no account yet."""
+
+    ring: MeasuredRing
+    name: str
+    link: Any
+
+    @classmethod
+    async def arrive(cls, ring: MeasuredRing, name: str) -> "Newcomer":
+        """Start the agent, at the node that runs here."""
+        return cls(ring, name, await ring.world.start_agent(name, [ring.clients]))
+
+    async def register(self) -> float:
+        """How many seconds a registration takes."""
+        began = self.ring.reactor.seconds()
+        password = secrets.token_urlsafe(16)
+        await self.link.callRemote(commands.Register, user=self.name, password=password, timeout=REGISTER_SECONDS)
+        return float(self.ring.reactor.seconds() - began)
+
+    async def fail_to_register(self) -> float:
+        """After how many seconds the agent says NO_QUORUM; not a number if it does not."""
+        began = self.ring.reactor.seconds()
+        try:
+            await self.register()
+        except NoQuorum:
+            return float(self.ring.reactor.seconds() - began)
+        except P2PChatError as error:
+            print(f"{self.name} was told:", error, file=sys.stderr)
+        return nan
+
+
+async def lose_two(
+    ring: MeasuredRing, writers: Writers, person: Newcomer, victims: list[Program], silent: bool
+) -> Figures:
     """Two at once, and wait until every slot has only living members."""
     clock = ring.reactor
     before = max(writers.waits(clock.seconds() - BEFORE_SECONDS, clock.seconds()))
@@ -88,6 +130,7 @@ async def lose_two(ring: MeasuredRing, writers: Writers, victims: list[Program],
             each.process.send_signal(signal.SIGSTOP)
     else:
         ring.world.kill(*victims)
+    registered = Deferred.fromCoroutine(person.register())
     left = len(ring.world.nodes) + 1 - (VICTIMS if silent else 0)
 
     async def repaired() -> bool:
@@ -104,6 +147,7 @@ async def lose_two(ring: MeasuredRing, writers: Writers, victims: list[Program],
         "longest change before, s": before,
         "two die: slot silent, median, s": statistics.median(longest),
         "two die: slot silent, longest, s": max(longest),
+        "two die: a person registers, s": await registered,
         "two die: repaired after, s": repair,
     }
 
@@ -120,7 +164,7 @@ async def lose_third(ring: MeasuredRing, writers: Writers, victim: Program) -> F
     }
 
 
-async def lose_fourth(ring: MeasuredRing, victim: Program, registers: int) -> Figures:
+async def lose_fourth(ring: MeasuredRing, person: Newcomer, victim: Program, registers: int) -> Figures:
     """One of three members is left: nothing can be done any more, and everybody is told so.
 
     Changes that had left before the death was noticed may answer UNKNOWN_OUTCOME; so those of a moment later count.
@@ -140,18 +184,20 @@ async def lose_fourth(ring: MeasuredRing, victim: Program, registers: int) -> Fi
         except P2PChatError as error:
             wrong.append(error)
 
+    told = Deferred.fromCoroutine(person.fail_to_register())
     asked = [Deferred.fromCoroutine(ask(number)) for number in range(ASKED)]
     await DeferredList(asked, fireOnOneErrback=True)
     if wrong:
         print("after the fourth:", *wrong, file=sys.stderr)
     return {
-        "a fourth dies: NO_QUORUM after, median, s": statistics.median(taken or [float("nan")]),
-        "a fourth dies: NO_QUORUM after, longest, s": max(taken, default=float("nan")),
+        "a fourth dies: NO_QUORUM after, median, s": statistics.median(taken or [nan]),
+        "a fourth dies: NO_QUORUM after, longest, s": max(taken, default=nan),
+        "a fourth dies: a person is told so after, s": await told,
         "a fourth dies: other answers": len(wrong),
     }
 
 
-async def give_up(ring: MeasuredRing, everything: Everything, dead: list[Program]) -> Figures:
+async def give_up(ring: MeasuredRing, everything: Everything, person: Newcomer, dead: list[Program]) -> Figures:
     """Go on with what the last node has."""
     began = ring.reactor.seconds()
     words = ["ring", "evict", "--lost-majority", *(each.ready[0] for each in dead)]
@@ -164,9 +210,11 @@ async def give_up(ring: MeasuredRing, everything: Everything, dead: list[Program
         raise P2PChatError(f"the dead are not given up: {(output + errors).decode()}")
     evicted = ring.reactor.seconds() - began
     missing = await everything.missing()
+    read = ring.reactor.seconds() - began
     return {
         "given up after, s": evicted,
-        "everything read after, s": ring.reactor.seconds() - began,
+        "everything read after, s": read,
+        "then a person registers, s": await person.register(),
         "records missing": missing,
     }
 

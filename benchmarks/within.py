@@ -51,6 +51,13 @@ class MeasuredRing:
             raise TimedOut("the node of the measuring process is not there yet")
         return self._node.parts.replication
 
+    @property
+    def clients(self) -> str:
+        """Where agents find the node that runs here."""
+        if self._node is None or self._node.parts is None:
+            raise TimedOut("the node of the measuring process is not there yet")
+        return str(self._node.parts.record.clients_address)
+
     async def start(self) -> None:
         """Returns when every slot has all nodes as members."""
         self.world.create_ring()
