@@ -139,6 +139,14 @@ class Announce(amp.Command):
     errors = ERRORS
 
 
+class Stand(amp.Command):
+    """Whether members of an epoch know of nothing that could have led to a later configuration."""
+
+    arguments = [(b"request", Packed(requests.StandRequest))]
+    response = [(b"reply", Packed(requests.StandReply))]
+    errors = ERRORS
+
+
 class Pull(amp.Command):
     """An inventory of slots for somebody who joins them; whoever answers has stopped serving the epoch before."""
 
@@ -193,6 +201,7 @@ COMMANDS: dict[type[requests.Request], type[amp.Command]] = {
     requests.NominateRequest: Nominate,
     requests.ElectRequest: Elect,
     requests.AnnounceRequest: Announce,
+    requests.StandRequest: Stand,
     transfers.PullRequest: Pull,
     transfers.CopyRequest: Copy,
     transfers.DigestRequest: CompareSlots,

@@ -163,9 +163,9 @@ def _joined(record: SlotRecord | None, slot: int, decided: Configuration, me: Id
         frozen = record is not None and record.votes(decided.epoch - 1)
     learning = SlotRecord(slot, decided, State.LEARN, frozen)
     if not frozen:
-        # A copy of whatever epoch is a source more: ballots decide, and the pull from a majority is still to come.
-        is_copy = record is not None and record.state is State.COPY and not begins_generation(decided.epoch)
-        keep = Keep.AS_THEY_ARE if is_copy else Keep.CLEAR
+        # Records of whatever epoch are a source more: ballots decide, and the pull from a majority is still to come.
+        has_some = record is not None and record.state is not State.RETIRED and not begins_generation(decided.epoch)
+        keep = Keep.AS_THEY_ARE if has_some else Keep.CLEAR
         return (learning if decided.previous else activated(learning)), keep
     if needed_sources(decided) == 1:
         return activated(learning), Keep.SETTLE
@@ -179,7 +179,23 @@ def _passed_over(record: SlotRecord, decided: Configuration, me: Identifier) -> 
         directly = decided.epoch == record.configuration.epoch + 1
         state = record.state if directly else State.SEALED
         return replace(record, successor=decided, state=state), Keep.AS_THEY_ARE
-    return SlotRecord(record.slot, decided, State.RETIRED), Keep.CLEAR
+    if record.state is State.RETIRED:
+        return SlotRecord(record.slot, decided, State.RETIRED), Keep.AS_THEY_ARE
+    # What is left counts for nothing any more; it is let go once those who came after are known to have everything.
+    return SlotRecord(record.slot, record.configuration, State.COPY, successor=decided), Keep.AS_THEY_ARE
+
+
+def voted_for(record: SlotRecord, decided: Configuration) -> bool:
+    """Whether `decided` follows directly, with the members that this node accepted last."""
+    own = record.configuration
+    return decided.epoch == own.epoch + 1 and decided.previous == own.members and decided.members == record.proposal
+
+
+def stands_against(record: SlotRecord, epoch: int, decided: Configuration) -> bool:
+    """Whether this node, a member in `epoch`, knows of nothing that could have led from there to `decided`."""
+    is_member = record.state in (State.ACTIVE, State.LEARN) and record.configuration.epoch == epoch
+    is_untouched = record.successor is None and (not record.proposal or decided.epoch == epoch + 1)
+    return is_member and is_untouched and not voted_for(record, decided)
 
 
 def sealed(record: SlotRecord) -> SlotRecord:

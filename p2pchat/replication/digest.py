@@ -219,15 +219,17 @@ class Comparer:
         for slot in slots:
             if self._is_passed(store, slot, configuration) and generation_of(configuration.epoch) >= store.floor():
                 store.settle(*self._ground.span(slot))
-                self._drop_over(store, slot, now)
+                self.drop_over(store, (slot,), now)
                 self._ground.put(store, SlotRecord(slot, configuration, State.COPY), events)
 
-    def _drop_over(self, store: Store, slot: int, now: float) -> None:
-        first, last = self._ground.span(slot)
-        begin: tuple[Identifier, bytes] | None = None
-        while items := store.items(first, last, begin, ROWS):
-            begin = (items[-1][0], items[-1][1].id)
-            store.drop_items([(point, item.id) for point, item in items if is_over(item, now)])
+    def drop_over(self, store: Store, slots: Sequence[int], now: float) -> None:
+        """Forget items whose time is over: the tombstones that others had of them may be gone by now."""
+        for slot in slots:
+            first, last = self._ground.span(slot)
+            begin: tuple[Identifier, bytes] | None = None
+            while items := store.items(first, last, begin, ROWS):
+                begin = (items[-1][0], items[-1][1].id)
+                store.drop_items([(point, item.id) for point, item in items if is_over(item, now)])
 
     def _is_passed(self, store: Store, slot: int, configuration: Configuration) -> bool:
         record = self._ground.record(store, slot)

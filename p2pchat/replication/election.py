@@ -91,22 +91,27 @@ class Election:
                 self._asking.tell(node, request, ANNOUNCE_SECONDS)
             await self._asking.attempt(self._asking.me, request, ANNOUNCE_SECONDS)
 
-    async def held_by_majority(self, configuration: Configuration, slots: tuple[int, ...]) -> tuple[int, ...]:
-        """Of these slots, those that a majority of the configuration's members serves, or has served."""
+    async def held_by_majority(
+        self, configuration: Configuration, slots: tuple[int, ...], words: int = 1
+    ) -> tuple[int, ...]:
+        """Of these slots, those that a majority of the configuration's members serves, or has served.
+
+        Each member is asked over this node's own link to it; it takes `words` of other nodes at least.
+        """
         request = AnnounceRequest((Group(configuration, slots),))
         replies = await self._asking.several(
             configuration.members, request, ANNOUNCE_SECONDS, lambda so_far: False, VOTE_LINGER_SECONDS
         )
         holders = dict.fromkeys(slots, 0)
-        for reply in replies.values():
-            if isinstance(reply, AnnounceReply):
+        for node, reply in replies.items():
+            if isinstance(reply, AnnounceReply) and node != self._asking.me:
                 for standing in reply.standings:
                     later = standing.epoch > configuration.epoch
                     serves = standing.state in (State.ACTIVE, State.SEALED) and standing.epoch == configuration.epoch
                     for slot in standing.slots if later or serves else ():
                         if slot in holders:
                             holders[slot] += 1
-        needed = majority(len(configuration.members))
+        needed = max(majority(len(configuration.members)), words)
         return tuple(slot for slot, count in holders.items() if count >= needed)
 
 

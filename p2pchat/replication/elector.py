@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, State, generation_of, genesis, retired
+from p2pchat.replication.configuration import Configuration, State, generation_of, genesis, retired, stands_against
 from p2pchat.replication.ground import Event, Ground, check_ballot, group_bytes, grouped
 from p2pchat.replication.register import NO_BALLOT, Ballot
 from p2pchat.replication.requests import (
@@ -17,6 +17,8 @@ from p2pchat.replication.requests import (
     NominateRequest,
     Proposal,
     Standing,
+    StandReply,
+    StandRequest,
     VoteReply,
 )
 from p2pchat.replication.store import Store
@@ -108,6 +110,18 @@ class Elector:
                 if record is not None:
                     standings.setdefault((record.configuration.epoch, record.state), []).append(slot)
         return AnnounceReply(tuple(Standing(epoch, state, tuple(slots)) for (epoch, state), slots in standings.items()))
+
+    def stand(self, store: Store, request: StandRequest) -> StandReply:
+        """Say where this node knows better than whoever announced a configuration."""
+        self._ground.check_slots(request.slots)
+        held = ((slot, self._ground.record(store, slot)) for slot in request.slots)
+        return StandReply(
+            tuple(
+                slot
+                for slot, record in held
+                if record is not None and stands_against(record, request.epoch, request.decided)
+            )
+        )
 
     def ask(self, store: Store, request: AskRequest) -> AskReply:
         """A page of everything that this node knows about configurations."""

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, Group, Keep, SlotRecord, adopted, generation_of, genesis
+from p2pchat.replication.configuration import (
+    Configuration,
+    Group,
+    Keep,
+    SlotRecord,
+    adopted,
+    generation_of,
+    genesis,
+    voted_for,
+)
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot
 from p2pchat.replication.requests import BULK_SLOTS
@@ -67,10 +76,16 @@ class Ground:
             return genesis(slot, self.me)
         return found
 
-    def adopt(self, store: Store, slot: int, decided: Configuration, events: list[Event]) -> SlotRecord | None:
-        """Hear that a configuration was decided; the record afterwards."""
+    def adopt(
+        self, store: Store, slot: int, decided: Configuration, events: list[Event], is_sure: bool = False
+    ) -> SlotRecord | None:
+        """Hear that a configuration was decided; the record afterwards.
+
+        Nothing changes on one node's word: this node goes on when it voted for those members itself, when it has no
+        part in the slot yet, or when it `is_sure`, because it asked around (doubts.py) or an authority signed it.
+        """
         before = self.record(store, slot)
-        if generation_of(decided.epoch) < store.floor():
+        if generation_of(decided.epoch) < store.floor() or not (is_sure or self.believes(store, before, decided)):
             return before
         after, keep = adopted(before, slot, decided, self.me)
         if after is None or after == before:
@@ -81,6 +96,18 @@ class Ground:
             store.settle(*self.span(slot))
         self.put(store, after, events)
         return after
+
+    def believes(self, store: Store, record: SlotRecord | None, decided: Configuration) -> bool:
+        """Whether a node's word for a configuration is enough, or needless, because it is no news.
+
+        Generations begin with a signed plan, so that no epoch is beyond the one that this node takes part in.
+        """
+        if record is not None and decided.epoch <= record.newest.epoch:
+            return True
+        own = store.floor() if record is None else max(store.floor(), generation_of(record.newest.epoch))
+        if generation_of(decided.epoch) > own:
+            return False
+        return record is None or voted_for(record, decided)
 
     def put(self, store: Store, record: SlotRecord, events: list[Event]) -> None:
         """Write a record and tell of it."""

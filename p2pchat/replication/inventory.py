@@ -142,8 +142,8 @@ class Inventory:
         return page.reply(None)
 
     def _stand(self, store: Store, record: SlotRecord | None, epoch: int, events: list[Event]) -> State | None:
-        """ACTIVE: has all of `epoch`; SEALED: has its own of the epoch before; None: neither."""
-        standing = _standing(record, epoch)
+        """ACTIVE: has all of `epoch`; SEALED: has its own of the epoch before; None: neither, or it doubts."""
+        standing = _standing(record, epoch) if record is not None and record.newest.epoch >= epoch else None
         if standing is State.SEALED and record is not None and record.state is State.ACTIVE:
             self._ground.put(store, sealed(record), events)
         return standing

@@ -72,6 +72,10 @@ class ReplicationLocator(amp.CommandLocator):
     async def announce(self, request: Request) -> dict[str, Any]:
         return await self._answer(request)
 
+    @commands.Stand.responder
+    async def stand(self, request: Request) -> dict[str, Any]:
+        return await self._answer(request)
+
     @commands.Pull.responder
     async def pull(self, request: Request) -> dict[str, Any]:
         return await self._answer(request)

@@ -29,6 +29,7 @@ from p2pchat.replication.requests import (
     ReadRequest,
     Reply,
     Request,
+    StandRequest,
 )
 from p2pchat.replication.setkeeper import SetKeeper
 from p2pchat.replication.store import Store
@@ -86,6 +87,8 @@ class Member:
                 return self.elections.elect(store, caller, request, events)
             case AnnounceRequest():
                 return self.elections.announce(store, request, events)
+            case StandRequest():
+                return self.elections.stand(store, request)
             case PullRequest():
                 return self.inventory.pull(store, request, events)
             case CopyRequest():

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
-from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State
+from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State, voted_for
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.election import Election
 from p2pchat.replication.learning import Learning
@@ -36,6 +36,8 @@ RANK_SECONDS = 3.0
 RETIRE_SECONDS = 5.0
 RETIRED_SLOTS = 16
 """Slots whose records are deleted in one turn; what people do comes in between."""
+LEAST_WORDS = 2
+"""Where this node did not vote for those who came after, it deletes records on the word of so many nodes at least."""
 COMPARE_SECONDS = 20.0
 ANNOUNCE_SECONDS = 5.0
 MAX_NODES = 10_000
@@ -59,7 +61,13 @@ class Movement:
         wanted: Callable[[Identifier, int], list[Identifier]],
         replicas: int,
         repair_after: float,
+        now: Callable[[], float],
     ) -> None:
+        """
+        Args:
+            now: seconds since 1970, for expiry only.
+        """
+        self._now = now
         self._asking, self._directory, self._member, self._turns = asking, directory, member, turns
         self.election = Election(asking, directory, counter)
         self._random, self._wanted, self.replicas, self._repair_after = random, wanted, replicas, repair_after
@@ -157,6 +165,9 @@ class Movement:
                 self._start(chunk, self._learned(configuration, chunk, frozen))
 
     async def _learned(self, configuration: Configuration, slots: tuple[int, ...], frozen: bool) -> None:
+        if not frozen:
+            # What is left of a membership before may be old.
+            await self._turns(lambda store, events: self._member.comparer.drop_over(store, slots, self._now()))
         learning = Learning(
             self._asking, self._member, self._turns, self._directory.learn, configuration, slots, frozen
         )
@@ -190,7 +201,8 @@ class Movement:
             self._start(slots, self._retired(configuration, slots))
 
     async def _retired(self, configuration: Configuration, slots: tuple[int, ...]) -> None:
-        done = await self.election.held_by_majority(configuration, slots)
+        words = 1 if all(voted_for(self.records[slot], configuration) for slot in slots) else LEAST_WORDS
+        done = await self.election.held_by_majority(configuration, slots, words)
         for start in range(0, len(done), RETIRED_SLOTS):
             await self._forgotten(done[start : start + RETIRED_SLOTS])
 

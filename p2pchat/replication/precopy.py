@@ -233,6 +233,14 @@ class Precopy:
             and not self._mirrors(record.configuration)
             and (slot not in self._asked or now - self._asked[slot][2] >= LET_GO_SECONDS)
         ]
-        if over:
-            self._log.info("{count} copies that were made ahead are let go", count=len(over))
-            await self._turns(lambda store, events: self._member.comparer.let_go(store, over, events))
+        groups: dict[Configuration, list[int]] = {}
+        for slot in over:
+            groups.setdefault(self._records[slot].newest, []).append(slot)
+        for configuration, slots in groups.items():
+            # Where the members are gone, this copy may be all that is left.
+            if held := await self._held(configuration, tuple(slots)):
+                await self._let_go(held)
+
+    async def _let_go(self, slots: tuple[int, ...]) -> None:
+        self._log.info("{count} copies that were made ahead are let go", count=len(slots))
+        await self._turns(lambda store, events: self._member.comparer.let_go(store, slots, events))

@@ -238,6 +238,22 @@ class AnnounceRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StandRequest:
+    """Somebody says that `decided` came after the members of `epoch`, of whom you are one: do you stand against it?"""
+
+    epoch: int
+    decided: Configuration
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StandReply:
+    """Slots in which the member still serves (or learns) that epoch, and has voted for nothing that leads there."""
+
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Slots that a member has in the same epoch and state."""
 
@@ -267,6 +283,7 @@ Request = (
     | NominateRequest
     | ElectRequest
     | AnnounceRequest
+    | StandRequest
     | PullRequest
     | CopyRequest
     | DigestRequest
@@ -279,6 +296,7 @@ Reply = (
     | AskReply
     | VoteReply
     | AnnounceReply
+    | StandReply
     | PullReply
     | CopyReply
     | DigestReply

@@ -17,9 +17,10 @@ from p2pchat.identifiers import Identifier
 from p2pchat.replication.antientropy import AntiEntropy
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.comparing import Comparing
-from p2pchat.replication.configuration import SlotRecord, State, genesis
+from p2pchat.replication.configuration import Group, SlotRecord, State, genesis
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.directory import Directory
+from p2pchat.replication.doubts import Doubts
 from p2pchat.replication.expiry import Expiry
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Added, Event, Moved
@@ -30,13 +31,13 @@ from p2pchat.replication.movement import Movement
 from p2pchat.replication.overview import Overview
 from p2pchat.replication.precopy import Precopy
 from p2pchat.replication.register import Counter
-from p2pchat.replication.requests import Reply, Request
+from p2pchat.replication.requests import AnnounceRequest, Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
 from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
-from p2pchat.replication.transfers import FollowRequest
+from p2pchat.replication.transfers import FollowRequest, PullRequest
 from p2pchat.replication.uset import Item, ItemState
 from p2pchat.wire.connection import Call
 
@@ -109,7 +110,9 @@ class ReplicationService(Service):
             wanted,
             settings.replicas,
             settings.repair_after,
+            now,
         )
+        self._doubts = Doubts(self._asking, self._member, self._turn, self.movement.records)
         self.succession = Succession(self._member.ground, self._turn, self._directory.learn)
         self._overview = Overview(self._asking, self._directory, self.movement, disk, settings.replicas)
         self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._overview.aim)
@@ -210,6 +213,11 @@ class ReplicationService(Service):
         """Another node's request to this member; `caller` is who TLS says it is."""
         if isinstance(request, FollowRequest):
             await self._until_begun()
+        if isinstance(request, AnnounceRequest):
+            await self._doubts.look(caller, request.groups)
+        elif isinstance(request, PullRequest | FollowRequest):
+            await self._doubts.look(caller, (Group(request.configuration, request.slots),))
+        if isinstance(request, FollowRequest):
             return await self._precopy.answer(caller, request)
         self.movement.uses.note(request, self._clock.seconds())
 

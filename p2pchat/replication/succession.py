@@ -46,7 +46,7 @@ class Succession:
             store.put_floor(max(plan.generation, store.floor()))
             for group in plan.groups:
                 for slot in group.slots:
-                    self._ground.adopt(store, slot, group.configuration, events)
+                    self._ground.adopt(store, slot, group.configuration, events, is_sure=True)
 
         await self._turns(turn)
         for group in plan.groups:

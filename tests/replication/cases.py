@@ -63,7 +63,19 @@ class Lone:
             results[0].raiseException()
         return results[0]
 
+    def believe(self, configuration: Configuration, slots: tuple[int, ...] = (0,)) -> None:
+        """What this node does once it has asked around about a configuration."""
+
+        def turn(store: Any) -> None:
+            for slot in slots:
+                self.member.ground.adopt(store, slot, configuration, self.events, is_sure=True)
+
+        results = self.store.commit([turn])
+        if results[0] is not None:
+            results[0].raiseException()
+
     def announce(self, configuration: Configuration, slots: tuple[int, ...] = (0,)) -> Any:
+        self.believe(configuration, slots)
         return self.ask(AnnounceRequest((Group(configuration, slots),)))
 
     def prepare(self, counter: int, epoch: int = 1, key: RegisterKey = ACCOUNT, node: Identifier = A) -> Any:
@@ -89,4 +101,5 @@ class Lone:
         return self.ask(BuryRequest(POINT, epoch, tuple(map(item_id, numbers)), ItemState.ACKNOWLEDGED))
 
     def pull(self, configuration: Configuration, slots: tuple[int, ...] = (0,)) -> Any:
+        self.believe(configuration, slots)
         return self.ask(PullRequest(configuration, slots))

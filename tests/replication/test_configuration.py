@@ -53,14 +53,22 @@ class AdoptionTests(SynchronousTestCase):
         self.assertEqual(record, SlotRecord(0, THIRD, State.LEARN, frozen=True))
         self.assertEqual(keep, Keep.AS_THEY_ARE)
 
-    def test_a_member_that_only_learned_starts_anew(self) -> None:
+    def test_what_a_member_only_learned_does_not_count_and_stays(self) -> None:
         record, keep = adopted(SlotRecord(0, SECOND, State.LEARN, frozen=True), 0, THIRD, B)
-        self.assertEqual((part(record).frozen, keep), (False, Keep.CLEAR))
+        self.assertEqual((part(record).frozen, keep), (False, Keep.AS_THEY_ARE))
 
     def test_records_of_a_skipped_epoch_do_not_count(self) -> None:
         later = THIRD.followed_by((A, B, C))
         record, keep = adopted(SlotRecord(0, SECOND, State.ACTIVE), 0, later, B)
-        self.assertEqual((part(record).frozen, keep), (False, Keep.CLEAR))
+        self.assertEqual((part(record).frozen, keep), (False, Keep.AS_THEY_ARE))
+
+    def test_who_has_nothing_that_counts_and_is_left_out_keeps_a_copy(self) -> None:
+        for state in (State.LEARN, State.COPY):
+            record, keep = adopted(SlotRecord(0, SECOND, state), 0, THIRD, A)
+            self.assertEqual(record, SlotRecord(0, SECOND, State.COPY, successor=THIRD))
+            self.assertEqual(keep, Keep.AS_THEY_ARE)
+        retired = SlotRecord(0, SECOND, State.RETIRED)
+        self.assertEqual(adopted(retired, 0, THIRD, A), (SlotRecord(0, THIRD, State.RETIRED), Keep.AS_THEY_ARE))
 
     def test_who_is_left_out_serves_on_until_it_is_asked(self) -> None:
         record, keep = adopted(SlotRecord(0, SECOND, State.ACTIVE), 0, THIRD, A)

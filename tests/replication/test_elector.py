@@ -7,7 +7,6 @@ from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import Group, State
 from p2pchat.replication.register import Ballot
 from p2pchat.replication.requests import AskRequest, ElectRequest, NominateRequest, Proposal, Standing
-from p2pchat.replication.transfers import PullRequest
 
 from .cases import FOUR, GENESIS, SLOTS, THREE, A, B, C, D, Lone
 
@@ -74,7 +73,7 @@ class ElectorTests(SynchronousTestCase):
     def test_a_retired_member_forgets_the_records_and_knows_the_way(self) -> None:
         self.founder.accept(1, b"x")
         self.founder.announce(THREE)
-        self.founder.ask(PullRequest(FOUR, (0,)))
+        self.founder.pull(FOUR)
         self.founder.store.commit([lambda store: self.founder.member.elections.retire(store, (0,), [])])
         self.assertEqual(self.founder.store.tally(), [])
         self.assertEqual(self.founder.prepare(1, epoch=2).configuration, FOUR)

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import Configuration, Group, State
+from p2pchat.replication.configuration import Configuration, Group, SlotRecord, State
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Added, Event
 from p2pchat.replication.inventory import Inventory
@@ -38,6 +38,7 @@ def learn(pupil: Lone, teacher: Lone, configuration: Configuration, slots: tuple
     pages, after = list[PullReply](), None
     inventory = pupil.member.inventory
     while True:
+        teacher.believe(configuration, slots)
         page = teacher.ask(PullRequest(configuration, slots, after))
         pages.append(page)
         missing = pupil.store.commit([partial(_missing, inventory, configuration, page)])[0]
@@ -196,12 +197,13 @@ class PullTests(SynchronousTestCase):
             newcomer.store.commit([lambda store: newcomer.member.inventory.merge(store, THREE, copies, events)])
         self.assertEqual(events, [Added(POINT, (item_id(1),))])
 
-    def test_records_of_a_life_before_do_not_come_back(self) -> None:
+    def test_records_of_a_membership_before_stay_as_a_source_more_and_serve_nothing(self) -> None:
         self.founder.pull(FOUR)
         self.founder.announce(FIVE)
-        self.assertEqual(self.state(self.founder), State.LEARN)
-        self.assertIsNone(self.founder.store.register(ACCOUNT))
-        self.assertIsNone(self.founder.store.item(ACCOUNT.point, item_id(1)))
+        record = self.founder.store.slot(0)
+        self.assertEqual(record, SlotRecord(0, FIVE, State.LEARN))
+        self.assertIsNotNone(self.founder.store.register(ACCOUNT))
+        self.assertEqual(self.founder.pull(FIVE).full, ())
 
 
 def demand_signature(held: bytes | None, value: bytes) -> None:
