@@ -12,7 +12,7 @@ from p2pchat.replication.member import Member
 from p2pchat.replication.packing import packed_size
 from p2pchat.replication.transfers import CopyReply, DigestReply, DigestRequest, PullReply
 from p2pchat.replication.turns import Turns
-from p2pchat.replication.walk import Walk
+from p2pchat.replication.walk import Heard, Walk
 
 DIGEST_SECONDS = 3.0
 MEND_SECONDS = 120.0
@@ -32,7 +32,7 @@ class Comparing:
         asking: Asking,
         member: Member,
         turns: Turns,
-        heard: Callable[[int, Configuration], object],
+        heard: Heard,
         now: Callable[[], float],
     ) -> None:
         """

@@ -11,7 +11,7 @@ from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import name
 from p2pchat.replication.asking import Asking, Replies, Trial
 from p2pchat.replication.configuration import Configuration, Group, majority
-from p2pchat.replication.directory import Directory
+from p2pchat.replication.directory import LEAST_WORDS, Directory
 from p2pchat.replication.prepared import Prepared, PreparedBallots
 from p2pchat.replication.register import NO_BALLOT, Ballot, Counter, Versioned, operation_mark
 from p2pchat.replication.requests import (
@@ -173,7 +173,7 @@ class Coordinator:
             if not isinstance(reply, RegisterReply | SetReply) or reply.status is not Status.WRONG_EPOCH:
                 continue
             if reply.configuration is not None and reply.configuration.epoch > configuration.epoch:
-                self._directory.learn(slot, reply.configuration)
+                self._directory.heard(slot, reply.configuration, node)
             elif reply.configuration is None or reply.configuration.epoch < configuration.epoch:
                 group = Group(configuration, (slot,))
                 self._asking.tell(node, AnnounceRequest((group,)), TELL_SECONDS)
@@ -232,14 +232,16 @@ def count(replies: Replies, status: Status) -> int:
 
 
 def is_hopeless(replies: Replies, configuration: Configuration) -> bool:
-    """Whether a majority cannot say OK any more, or somebody knows a later configuration."""
-    refused = 0
+    """Whether a majority cannot say OK any more, or enough members know a later configuration to be believed."""
+    refused = later_known = 0
+    enough = min(LEAST_WORDS, majority(len(configuration.members)))
     for reply in replies.values():
         if isinstance(reply, RegisterReply | SetReply) and reply.status is Status.OK:
             continue
         refused += 1
         later = getattr(reply, "configuration", None)
-        if later is not None and later.epoch > configuration.epoch:
+        later_known += later is not None and later.epoch > configuration.epoch
+        if later_known >= enough:
             return True
     return len(configuration.members) - refused < majority(len(configuration.members))
 

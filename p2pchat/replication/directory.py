@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking, Replies, Trial
-from p2pchat.replication.configuration import Configuration
+from p2pchat.replication.configuration import Configuration, majority
 from p2pchat.replication.requests import AskReply, AskRequest
 from p2pchat.replication.slots import end_of
 
@@ -12,6 +12,9 @@ ASKED = 6
 """Nodes that are asked for a configuration at once."""
 ASK_SECONDS = 1.0
 ASK_LINGER_SECONDS = 0.1
+LEAST_WORDS = 2
+MAX_RUMOURS = 4
+"""Configurations of a slot that are remembered although too few nodes tell of them."""
 
 
 class Directory:
@@ -21,19 +24,42 @@ class Directory:
         self.slots, self.revision = slots, 0
         self._asking, self._wanted = asking, wanted
         self._known: dict[int, Configuration] = {}
+        self._rumours: dict[int, dict[Configuration, set[Identifier]]] = {}
+        """By slot, later configurations, and who told of them."""
 
     def get(self, slot: int) -> Configuration | None:
         """What is known, without asking."""
         return self._known.get(slot)
 
     def learn(self, slot: int, configuration: Configuration) -> bool:
-        """Take note; whether it was news."""
+        """Take note of what this node is sure of; whether it was news."""
         held = self._known.get(slot)
         if held is not None and held.epoch >= configuration.epoch:
             return False
         self._known[slot] = configuration
+        self._rumours.pop(slot, None)
         self.revision += 1
         return True
+
+    def heard(self, slot: int, configuration: Configuration, node: Identifier) -> None:
+        """A node says so: believed where nothing is known, on the word of two nodes, or of a majority of the members known.
+
+        One word is enough where too few of those members are alive to contradict.
+        """
+        held = self._known.get(slot)
+        if held is None:
+            self.learn(slot, configuration)
+        if held is None or held.epoch >= configuration.epoch:
+            return
+        rumours = self._rumours.setdefault(slot, {})
+        if configuration not in rumours and len(rumours) >= MAX_RUMOURS:
+            del rumours[next(iter(rumours))]
+        tellers = rumours.setdefault(configuration, set())
+        tellers.add(node)
+        needed = majority(len(held.members))
+        live = sum(member == self._asking.me or self._asking.is_live(member) for member in held.members)
+        if len(tellers) >= LEAST_WORDS or len(tellers.intersection(held.members)) >= needed or live < needed:
+            self.learn(slot, configuration)
 
     async def current(self, slot: int, trial: Trial) -> Configuration:
         """The slot's configuration; asks until one is known.
@@ -55,9 +81,9 @@ class Directory:
             return any(isinstance(reply, AskReply) and _tells_of(reply, slot) for reply in replies.values())
 
         replies = await self._asking.several(nodes, AskRequest(slot), seconds, found, ASK_LINGER_SECONDS)
-        for reply in replies.values():
+        for node, reply in replies.items():
             if isinstance(reply, AskReply):
-                self._note(reply)
+                self._note(reply, node)
 
     async def compare(self, node: Identifier) -> None:
         """Hear everything that one node knows."""
@@ -66,14 +92,14 @@ class Directory:
             reply = await self._asking.attempt(node, AskRequest(first), ASK_SECONDS)
             if not isinstance(reply, AskReply):
                 return
-            self._note(reply)
+            self._note(reply, node)
             first = reply.next if reply.next is None or reply.next > first else None
 
-    def _note(self, reply: AskReply) -> None:
+    def _note(self, reply: AskReply, node: Identifier) -> None:
         for group in reply.groups:
             for slot in group.slots:
                 if slot < self.slots:
-                    self.learn(slot, group.configuration)
+                    self.heard(slot, group.configuration, node)
 
 
 def _tells_of(reply: AskReply, slot: int) -> bool:

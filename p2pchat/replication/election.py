@@ -49,11 +49,13 @@ class Election:
             lambda so_far: sum(reply is not None for reply in so_far.values()) >= needed,
             VOTE_LINGER_SECONDS,
         )
-        for reply in _votes(replies):
+        for node, reply in replies.items():
+            if not isinstance(reply, VoteReply):
+                continue
             self._counter.heard(reply.promised)
             for group in reply.others:
                 for slot in group.slots:
-                    self._directory.learn(slot, group.configuration)
+                    self._directory.heard(slot, group.configuration, node)
         return replies
 
     def _granted(self, configuration: Configuration, slots: Sequence[int], replies: Replies) -> list[int]:

@@ -1,6 +1,6 @@
 """Collects what was chosen before, for slots of which this node became a member, and begins to serve them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,7 +13,7 @@ from p2pchat.replication.copying import copy
 from p2pchat.replication.member import Member
 from p2pchat.replication.transfers import CopyReply, PullReply
 from p2pchat.replication.turns import Turns
-from p2pchat.replication.walk import Walk
+from p2pchat.replication.walk import Heard, Walk
 
 STAGGER_SECONDS = 0.3
 """After so long without success, one more member is asked."""
@@ -29,7 +29,7 @@ class Learning:
         asking: Asking,
         member: Member,
         turn: Turns,
-        heard: Callable[[int, Configuration], object],
+        heard: Heard,
         configuration: Configuration,
         slots: Sequence[int],
         frozen: bool,

@@ -169,7 +169,7 @@ class Movement:
             # What is left of a membership before may be old.
             await self._turns(lambda store, events: self._member.comparer.drop_over(store, slots, self._now()))
         learning = Learning(
-            self._asking, self._member, self._turns, self._directory.learn, configuration, slots, frozen
+            self._asking, self._member, self._turns, self._directory.heard, configuration, slots, frozen
         )
         await learning.run()
 

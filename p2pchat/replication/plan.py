@@ -1,7 +1,7 @@
 """Which members a slot should have next: growth, repair, shrinking and better places, as a pure function of a view."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from p2pchat.identifiers import Identifier
@@ -116,6 +116,26 @@ def members_without(
         place = {node: index for index, node in enumerate(walk)}
         alive.remove(max(alive, key=lambda member: place.get(member, len(place))))
     return tuple(sorted(alive)) or None
+
+
+def is_sound(
+    configuration: Configuration,
+    members: Sequence[Identifier],
+    proposer: Identifier,
+    is_live: Callable[[Identifier], bool],
+) -> bool:
+    """Whether a member votes for these next members: every plan of this module passes, and no node takes a slot away.
+
+    A majority goes on (not counting who proposes to leave), nobody joins who is not there, and the slot does not shrink
+    while those who would be dropped are alive; who leaves may take one more along, so that their number stays odd.
+    """
+    before = set(configuration.members)
+    leaves = proposer in before and proposer not in members
+    dropped = before - set(members) - {proposer}
+    added = set(members) - before
+    keeps_majority = len(dropped) <= (len(before) - 1) // 2
+    live_dropped = sum(is_live(node) for node in dropped)
+    return keeps_majority and all(map(is_live, added)) and live_dropped <= len(added) + leaves
 
 
 def _repaired(

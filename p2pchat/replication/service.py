@@ -29,9 +29,10 @@ from p2pchat.replication.member import Member
 from p2pchat.replication.mirrors import Mirrors
 from p2pchat.replication.movement import Movement
 from p2pchat.replication.overview import Overview
+from p2pchat.replication.plan import is_sound
 from p2pchat.replication.precopy import Precopy
 from p2pchat.replication.register import Counter
-from p2pchat.replication.requests import AnnounceRequest, Reply, Request
+from p2pchat.replication.requests import AnnounceRequest, ElectRequest, Reply, Request, VoteReply
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
 from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
@@ -58,6 +59,7 @@ class Settings:
         repair_after: seconds until a silent member is replaced.
         founder: whether this node has every slot to itself until something changes.
         compare_every: seconds between two comparisons of some slots with another member.
+        is_careful: whether this node votes only for members that keep a slot as safe as it is (plan.is_sound).
     """
 
     slots: int = DEFAULT_SLOTS
@@ -65,6 +67,7 @@ class Settings:
     repair_after: float = 15.0
     founder: bool = False
     compare_every: float = 20.0
+    is_careful: bool = True
 
 
 class ReplicationService(Service):
@@ -130,7 +133,7 @@ class ReplicationService(Service):
             loop.clock = clock
 
     def _compare_with_others(self, random: Random) -> None:
-        comparing = Comparing(self._asking, self._member, self._turn, self._directory.learn, self._now)
+        comparing = Comparing(self._asking, self._member, self._turn, self._directory.heard, self._now)
         held, mirrored = self.movement.election.held_by_majority, self._mirrors.wants
         records = self.movement.records
         self._precopy = Precopy(
@@ -217,6 +220,8 @@ class ReplicationService(Service):
             await self._doubts.look(caller, request.groups)
         elif isinstance(request, PullRequest | FollowRequest):
             await self._doubts.look(caller, (Group(request.configuration, request.slots),))
+        elif isinstance(request, ElectRequest) and not self._votes_for(caller, request):
+            return VoteReply(unknown=request.slots)
         if isinstance(request, FollowRequest):
             return await self._precopy.answer(caller, request)
         self.movement.uses.note(request, self._clock.seconds())
@@ -229,6 +234,17 @@ class ReplicationService(Service):
         reply = await self._turn(turn)
         await self._mirrors.write(request, reply, self._now())
         return reply
+
+    def _votes_for(self, caller: Identifier, request: ElectRequest) -> bool:
+        """Whether the members that are proposed are sound ones for these slots."""
+
+        def is_live(node: Identifier) -> bool:
+            return node == self._me or self._asking.is_live(node)
+
+        parts = {record.configuration for slot in request.slots if (record := self.movement.records.get(slot))}
+        return not self._settings.is_careful or all(
+            is_sound(part, request.members, caller, is_live) for part in parts if part.epoch == request.epoch
+        )
 
     def _turn(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]:
         events: list[Event] = []

@@ -19,6 +19,8 @@ PULL_SECONDS = 5.0
 DEEP_SLOTS = 64
 """Slots in one question for buckets, so that it fits into one value."""
 
+Heard = Callable[[int, Configuration, Identifier], object]
+"""Told of a later configuration of a slot, and who says so."""
 Left = Callable[[], Sequence[int]]
 Keep = Callable[[PullReply], Awaitable[bool]]
 Done = Callable[[PullReply, tuple[int, ...]], Awaitable[None]]
@@ -32,7 +34,7 @@ class Walk:
         asking: Asking,
         member: Member,
         turns: Turns,
-        heard: Callable[[int, Configuration], object],
+        heard: Heard,
         node: Identifier,
         configuration: Configuration,
     ) -> None:
@@ -86,7 +88,7 @@ class Walk:
                 return False
             for group in page.others:
                 for slot in group.slots:
-                    self._heard(slot, group.configuration)
+                    self._heard(slot, group.configuration, self._node)
             deep = await self._deep(page) if page.trees and roots else set[int]()
             if not await keep(page):
                 return False

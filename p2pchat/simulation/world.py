@@ -42,6 +42,7 @@ class Scene:
         members: how many nodes hold every slot at the start; 1 is a ring that was just founded.
         durable: no disk is ever lost.
         coded: whether every value is encoded and decoded on its way (slower).
+        careful: whether members vote for sound members only; else for any, so that members change more wildly.
     """
 
     nodes: int = 5
@@ -52,6 +53,7 @@ class Scene:
     durable: bool = True
     compare_every: float = 2.0
     coded: bool = False
+    careful: bool = False
 
 
 def varied(scene: Scene, chance: Random) -> Scene:
@@ -82,7 +84,14 @@ class Life:
             world.network.call_from(self.host),
             self.clock,
             chance,
-            Settings(scene.slots, scene.replicas, scene.repair_after, machine.founder, scene.compare_every),
+            Settings(
+                scene.slots,
+                scene.replicas,
+                scene.repair_after,
+                machine.founder,
+                scene.compare_every,
+                is_careful=scene.careful,
+            ),
             world.formats,
             self.wanted,
             self.is_live,
