@@ -76,7 +76,9 @@ class Pair:
         self.theirs.put(items)
         self.mine.put(items[:-1])
         asking = Asking(ME, self._never, self._call, Clock(), Random(1), lambda node: True)
-        self._comparing = Comparing(asking, self.mine.member, self.mine.turns, lambda slot, known: None, lambda: NOW)
+        self._comparing = Comparing(
+            asking, self.mine.member, self.mine.turns, lambda slot, known, node: None, lambda: NOW
+        )
 
     async def _never(self, node: Identifier, request: Any) -> Any:
         raise AssertionError("this member asks itself nothing")

@@ -42,9 +42,9 @@ class Directory:
         return True
 
     def heard(self, slot: int, configuration: Configuration, node: Identifier) -> None:
-        """A node says so: believed where nothing is known, on the word of two nodes, or of a majority of the members known.
+        """A node says so: believed where nothing is known, on the word of two nodes, or of a majority of the members.
 
-        One word is enough where too few of those members are alive to contradict.
+        One word is enough where too few of the members that are known are alive to contradict.
         """
         held = self._known.get(slot)
         if held is None:

@@ -14,13 +14,13 @@ from twisted.python.failure import Failure
 
 from p2pchat.errors import P2PChatError, TryElsewhere
 from p2pchat.identifiers import Identifier
+from p2pchat.replication.answering import Answering
 from p2pchat.replication.antientropy import AntiEntropy
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.comparing import Comparing
-from p2pchat.replication.configuration import Group, SlotRecord, State, genesis
+from p2pchat.replication.configuration import SlotRecord, State, genesis
 from p2pchat.replication.coordinator import Coordinator
 from p2pchat.replication.directory import Directory
-from p2pchat.replication.doubts import Doubts
 from p2pchat.replication.expiry import Expiry
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.ground import Added, Event, Moved
@@ -29,16 +29,15 @@ from p2pchat.replication.member import Member
 from p2pchat.replication.mirrors import Mirrors
 from p2pchat.replication.movement import Movement
 from p2pchat.replication.overview import Overview
-from p2pchat.replication.plan import is_sound
 from p2pchat.replication.precopy import Precopy
 from p2pchat.replication.register import Counter
-from p2pchat.replication.requests import AnnounceRequest, ElectRequest, Reply, Request, VoteReply
+from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
 from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
-from p2pchat.replication.transfers import FollowRequest, PullRequest
+from p2pchat.replication.transfers import FollowRequest
 from p2pchat.replication.uset import Item, ItemState
 from p2pchat.wire.connection import Call
 
@@ -115,7 +114,6 @@ class ReplicationService(Service):
             settings.repair_after,
             now,
         )
-        self._doubts = Doubts(self._asking, self._member, self._turn, self.movement.records)
         self.succession = Succession(self._member.ground, self._turn, self._directory.learn)
         self._overview = Overview(self._asking, self._directory, self.movement, disk, settings.replicas)
         self._sets = SetCoordinator(self._asking, self._directory, self._registers, formats, self._overview.aim)
@@ -150,6 +148,16 @@ class ReplicationService(Service):
         )
         self.movement.copy_ahead = self._precopy.drive
         self.antientropy = AntiEntropy(self._asking, comparing, records, random)
+        self._answering = Answering(
+            self._asking,
+            self._member,
+            self._turn,
+            records,
+            self._precopy,
+            self._mirrors,
+            self._settings.is_careful,
+            self._now,
+        )
 
     # -- starting and stopping
 
@@ -216,35 +224,8 @@ class ReplicationService(Service):
         """Another node's request to this member; `caller` is who TLS says it is."""
         if isinstance(request, FollowRequest):
             await self._until_begun()
-        if isinstance(request, AnnounceRequest):
-            await self._doubts.look(caller, request.groups)
-        elif isinstance(request, PullRequest | FollowRequest):
-            await self._doubts.look(caller, (Group(request.configuration, request.slots),))
-        elif isinstance(request, ElectRequest) and not self._votes_for(caller, request):
-            return VoteReply(unknown=request.slots)
-        if isinstance(request, FollowRequest):
-            return await self._precopy.answer(caller, request)
         self.movement.uses.note(request, self._clock.seconds())
-
-        def turn(store: Store, events: list[Event]) -> Reply:
-            reply, happened = self._member.answer(store, caller, request, self._now())
-            events += happened
-            return reply
-
-        reply = await self._turn(turn)
-        await self._mirrors.write(request, reply, self._now())
-        return reply
-
-    def _votes_for(self, caller: Identifier, request: ElectRequest) -> bool:
-        """Whether the members that are proposed are sound ones for these slots."""
-
-        def is_live(node: Identifier) -> bool:
-            return node == self._me or self._asking.is_live(node)
-
-        parts = {record.configuration for slot in request.slots if (record := self.movement.records.get(slot))}
-        return not self._settings.is_careful or all(
-            is_sound(part, request.members, caller, is_live) for part in parts if part.epoch == request.epoch
-        )
+        return await self._answering.answer(caller, request)
 
     def _turn(self, turn: Callable[[Store, list[Event]], T]) -> Deferred[T]:
         events: list[Event] = []

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.commands import Announce, Follow, Pull, Stand
 from p2pchat.replication.configuration import NUMBER_BITS, Configuration, Group, SlotRecord, State
+from p2pchat.replication.directory import MAX_RUMOURS
 from p2pchat.replication.requests import AnnounceRequest
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.transfers import FollowRequest, PullRequest
@@ -124,6 +125,65 @@ class AnnouncementTests(LyingCase):
         for _ in range(50):
             self.tell(self.honest[0], Announce, AnnounceRequest((Group(lie, (0,)),)))
         self.assertLess(sent.count(Stand), 50)
+
+
+class ElectionTests(LyingCase):
+    """It may propose members, as every node may; members vote for sound ones only."""
+
+    def elect(self, members: tuple[Identifier, ...]) -> None:
+        """The liar's own election, as a node that may vote for anything would hold it."""
+        known = self.known()
+        self.ring.ask(self.liar.service.movement.election.run(known, tuple(sorted(members)), (0,)))
+        self.ring.run(10.0)
+
+    def test_a_slot_is_not_given_to_one_node(self) -> None:
+        self.elect((self.liar.identifier,))
+        self.assert_unharmed()
+
+    def test_nor_to_nodes_that_nobody_knows(self) -> None:
+        kept = self.known().members[:3]
+        self.elect((*kept, Identifier(4_711), Identifier(4_712)))
+        self.assert_unharmed()
+
+    def test_nor_does_it_shrink(self) -> None:
+        self.elect((*self.known().members[:2], self.liar.identifier))
+        self.assert_unharmed()
+
+
+class GatewayTests(LyingCase):
+    """What a node believes about slots that it asks for others."""
+
+    def known_by(self, node: Node) -> Configuration | None:
+        return node.service._directory.get(0)
+
+    def test_one_node_s_word_leads_no_gateway_astray(self) -> None:
+        gateway = self.honest[0].service._directory
+        before = self.known_by(self.honest[0])
+        for lie in self.lies():
+            for _ in range(3):
+                gateway.heard(0, lie, self.liar.identifier)
+        self.assertEqual(self.known_by(self.honest[0]), before)
+
+    def test_two_words_are_believed(self) -> None:
+        known = self.known()
+        later = Configuration(known.epoch + 1, known.members, known.members)
+        for node in self.honest[1:3]:
+            self.honest[0].service._directory.heard(0, later, node.identifier)
+        self.assertEqual(self.known_by(self.honest[0]), later)
+
+    def test_one_word_is_where_nobody_is_left_to_contradict(self) -> None:
+        known = self.known()
+        later = Configuration(known.epoch + 1, known.members, known.members)
+        for node in self.honest[2:]:
+            node.crash()
+        self.honest[0].service._directory.heard(0, later, self.honest[1].identifier)
+        self.assertEqual(self.known_by(self.honest[0]), later)
+
+    def test_few_lies_are_remembered(self) -> None:
+        gateway = self.honest[0].service._directory
+        for epoch in range(100, 200):
+            gateway.heard(0, Configuration(epoch, (self.liar.identifier,)), self.liar.identifier)
+        self.assertEqual(len(gateway._rumours[0]), MAX_RUMOURS)
 
 
 class TruthTests(LyingCase):

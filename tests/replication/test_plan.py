@@ -1,12 +1,13 @@
 """When members change: growth, repair, shrinking, better places."""
 
 from collections.abc import Sequence
+from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import Configuration
-from p2pchat.replication.plan import View, Walks, next_members, target_size
+from p2pchat.replication.plan import View, Walks, is_sound, members_without, next_members, target_size
 
 NOW = 1000.0
 
@@ -101,6 +102,56 @@ class PlaceTests(SynchronousTestCase):
 
     def test_young_nodes_replace_nobody(self) -> None:
         self.assertIsNone(plan([2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], young=[1]))
+
+
+class VoteTests(SynchronousTestCase):
+    """What members vote for: all of these plans, and nothing by which one node could take a slot away."""
+
+    def votes(self, before: Sequence[int], after: Sequence[int], proposer: int, dead: Sequence[int] = ()) -> bool:
+        configuration = Configuration(3, nodes(*before))
+        return is_sound(configuration, nodes(*after), Identifier(proposer), lambda node: node not in dead)
+
+    def test_growth_repair_and_better_places(self) -> None:
+        self.assertTrue(self.votes([1], [1, 2, 3], 1))
+        self.assertTrue(self.votes([1, 2, 3, 4, 5], [1, 2, 3, 6, 7], 1, dead=[4, 5]))
+        self.assertTrue(self.votes([1, 2, 3, 4, 5], [1, 2, 3], 1, dead=[4, 5]))
+        self.assertTrue(self.votes([3, 4, 5, 6, 7], [1, 2, 3, 4, 5], 3))
+
+    def test_handing_over(self) -> None:
+        self.assertTrue(self.votes([1], [2], 1))
+        self.assertTrue(self.votes([1, 2], [2], 1))
+        self.assertTrue(self.votes([1, 2, 3], [2, 3], 1))
+        self.assertTrue(self.votes([1, 2, 3, 4, 5], [2, 3, 4], 1))
+        self.assertTrue(self.votes([1, 2, 3, 4, 5], [2, 3], 1, dead=[4, 5]))
+
+    def test_nobody_takes_a_slot_away(self) -> None:
+        for before, after, dead in (
+            ([1], [9], ()),
+            ([1, 2, 3, 4, 5], [9], ()),
+            ([1, 2, 3, 4, 5], [1, 2, 9], ()),
+            ([1, 2, 3, 4, 5], [1, 2, 3], ()),
+            ([1, 2, 3, 4, 5], [1, 2, 7, 8, 9], ()),
+            ([1, 2, 3, 4, 5], [1, 2, 3, 8, 9], [8]),
+            ([1, 2, 9], [9], ()),
+            ([1, 2, 9], [1, 9], ()),
+        ):
+            self.assertFalse(self.votes(before, after, 9, dead), (before, after))
+
+    def test_every_plan_is_voted_for(self) -> None:
+        chance = Random(1)
+        for _ in range(3_000):
+            live = chance.sample(range(1, 12), chance.randint(1, 9))
+            members = nodes(*sorted(chance.sample(range(1, 12), chance.choice((1, 2, 3, 4, 5)))))
+            walk = nodes(*live)
+            since = dict.fromkeys(walk, NOW - 1000.0)
+            lost = {node: NOW - chance.choice((5.0, 20.0)) for node in members if node not in since}
+            view, configuration = View(NOW, since, lost, 15.0), Configuration(3, members)
+            plans = [(next_members(configuration, walk, view, 4), Identifier(99))]
+            plans += [(members_without(node, configuration, walk, view), node) for node in members if node in since]
+            for after, proposer in plans:
+                if after is not None:
+                    sound = is_sound(configuration, after, proposer, since.__contains__)
+                    self.assertTrue(sound, (members, live, after, proposer))
 
 
 class WalkTests(SynchronousTestCase):

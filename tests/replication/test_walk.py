@@ -74,7 +74,7 @@ class WalkCase(SynchronousTestCase):
             self.finished.extend(slots)
 
         way: Any = self.other
-        walk = Walk(way, self.mine.member, turns, lambda slot, known: None, A, THREE)
+        walk = Walk(way, self.mine.member, turns, lambda slot, known, node: None, A, THREE)
         return Deferred.fromCoroutine(
             walk.run(lambda: [slot for slot in slots if slot not in self.finished], keep, done)
         )
