@@ -39,6 +39,11 @@ class Archive:
 
     def add(self, line: Line, now_ms: int) -> Line | None:
         """Keep a line and say where it stands; None when this message of this author is here already."""
+        row = self.keep(line, now_ms)
+        return self._by_row(row) if row else None
+
+    def keep(self, line: Line, now_ms: int) -> int:
+        """Keep a line; its row, or 0 when this message of this author is here already."""
         with self._database.transaction() as connection:
             place = line.place or self._place(connection, line, now_ms)
             if line.reply_to:
@@ -53,11 +58,11 @@ class Archive:
                 ),
             )
             if cursor.rowcount == 0:
-                return None
+                return 0
             row = int(cursor.lastrowid or 0)
             if line.author != line.chat:
                 self._confirm_early(connection, line, now_ms)
-            return self._by_row(row)
+            return row
 
     def refer(self, author: str, identifier: bytes, quoted: bytes) -> None:
         """A message of this author, here already or not, answers another one; the first word about it holds."""
@@ -264,7 +269,7 @@ def _condition(search: str) -> tuple[str, str]:
 
 def _later(old: str, new: str) -> bool:
     if new == "failed":
-        return old == "queued"
+        return old in ("queued", "stored")  # the latter where it does not lie on the ring any more
     if old == "failed":
         return True
     return STATES.index(new) > STATES.index(old) or (old == new == "stored")

@@ -1,6 +1,6 @@
 """Pages of a hand-over that the next home has not confirmed: kept, so that a page which got lost is sent again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from p2pchat.chat.storage import Database
 
@@ -10,7 +10,6 @@ class Handed:
     """One page under way; `envelope` is its id on the ring, None while it still waits in the outbox."""
 
     id: bytes
-    frame: bytes = field(repr=False)
     envelope: bytes | None
 
 
@@ -26,8 +25,13 @@ class HandedStore:
 
     def all(self) -> list[Handed]:
         """What is under way, in no order."""
-        rows = self._database.query("SELECT id, frame, envelope FROM handed")
+        rows = self._database.query("SELECT id, envelope FROM handed")
         return [Handed(*row) for row in rows]  # type: ignore[arg-type]
+
+    def frame(self, identifier: bytes) -> bytes:
+        """The page itself, as it is sent; of one that is under way."""
+        ((frame,),) = self._database.query("SELECT frame FROM handed WHERE id = ?", identifier)
+        return frame  # type: ignore[return-value]
 
     def count(self) -> int:
         return int(str(self._database.query("SELECT count(*) FROM handed")[0][0]))

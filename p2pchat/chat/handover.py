@@ -5,6 +5,7 @@ A page is deflated JSON lines; its first line says how far the hand-over is.
 
 import json
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +15,9 @@ MAX_PAGE_BYTES = 56_000
 """A packed page; what one sealed message holds."""
 MAX_UNPACKED_BYTES = 1 << 20
 MAX_LINES = 2_000
+LEVEL = 6
+"""Of deflate."""
+Row = tuple[str, dict[str, Any]]
 
 CONTACT, MESSAGE = "contact", "message"
 KINDS = (CONTACT, MESSAGE)
@@ -28,27 +32,26 @@ class Page:
     last: bool
     refused: bool
     capability: str
-    lines: tuple[tuple[str, dict[str, Any]], ...] = ()
+    lines: tuple[Row, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Packed; ValueError where these lines are more than one page holds."""
-        unpacked = self._unpacked()
-        packed = zlib.compress(unpacked, 6) if len(unpacked) <= MAX_UNPACKED_BYTES else b""
-        if not 0 < len(packed) <= MAX_PAGE_BYTES:
+        packed, count = pack(self.lines, lambda _: self)
+        if count < len(self.lines):
             raise ValueError("so many lines are no page")
         return packed
 
-    def _unpacked(self) -> bytes:
-        first = {
-            "messages": self.messages,
-            "total": self.total,
-            "last": self.last,
-            "refused": self.refused,
-            "capability": self.capability,
-        }
-        written = [first, *({"kind": kind, "row": row} for kind, row in self.lines)]
-        lines = "\n".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in written)
-        return lines.encode("utf-8", "surrogatepass")
+    def first(self) -> bytes:
+        """The line before all others."""
+        return _line(
+            {
+                "messages": self.messages,
+                "total": self.total,
+                "last": self.last,
+                "refused": self.refused,
+                "capability": self.capability,
+            }
+        )
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:
@@ -72,3 +75,29 @@ class Page:
             )
         except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise Misbehaved(f"A page of a hand-over cannot be read ({error}).") from error
+
+
+def pack(lines: Sequence[Row], page: Callable[[int], Page]) -> tuple[bytes, int]:
+    """A packed page with as many of these lines, from the first on, as it holds, and how many they are.
+
+    Args:
+        page: what the page with so many of them says before them.
+
+    Raises:
+        ValueError: not even one fits.
+    """
+    written = [_line({"kind": kind, "row": row}) for kind, row in lines]
+    count = len(written)
+    while True:
+        unpacked = b"\n".join((page(count).first(), *written[:count]))
+        packed = zlib.compress(unpacked, LEVEL) if len(unpacked) <= MAX_UNPACKED_BYTES else b""
+        if packed and len(packed) <= MAX_PAGE_BYTES:
+            return packed, count
+        if count <= 1:
+            raise ValueError("a line is longer than a page")
+        share = MAX_PAGE_BYTES / len(packed) if packed else MAX_UNPACKED_BYTES / len(unpacked)
+        count = max(1, min(count - 1, int(count * share * 31 / 32)))
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -16,8 +16,8 @@ from twisted.logger import Logger
 from p2pchat.chat.contacts import Contact
 from p2pchat.chat.handed import Handed
 from p2pchat.chat.handover import CONTACT as CONTACT_LINE
-from p2pchat.chat.handover import MAX_LINES, MESSAGE, Page
-from p2pchat.chat.message import ID_BYTES, Type, frame
+from p2pchat.chat.handover import MAX_LINES, MESSAGE, Page, Row, pack
+from p2pchat.chat.message import ID_BYTES, Line, Type, frame
 from p2pchat.chat.outbox import Waiting
 from p2pchat.chat.sending import Deposited, Post, Sending
 from p2pchat.chat.service import CAPABILITY
@@ -38,7 +38,6 @@ PROGRESS = "handover_progress"
 GIVEN = "handover_given"
 HANDOVER = "handover"
 NONE = {"state": "none", "messages": 0, "total": 0}
-Line = tuple[str, dict[str, Any]]
 
 
 def progress(stores: Stores) -> dict[str, Any]:
@@ -83,7 +82,7 @@ class Giver(Service):
     ) -> None:
         self._me, self._stores, self._ask, self._around = me, stores, ask, around
         self._changed, self._ended = changed, ended
-        self._pause, self._in_vain = LOOK_SECONDS, False
+        self._pause, self._in_vain, self._guess = LOOK_SECONDS, False, MAX_LINES
         self._timer: IDelayedCall | None = None
         self._turning: Deferred[None] | None = None
         self._sending = Sending(
@@ -160,7 +159,7 @@ class Giver(Service):
                     self._stores.handed.confirmed(page.id)
                 elif state in (UNKNOWN, UNOPENABLE):
                     self._stores.handed.lies_in(page.id, None)
-                    self._stores.outbox.add(self._me, page.id, page.frame, Type.HANDOVER)
+                    self._stores.outbox.add(self._me, page.id, self._stores.handed.frame(page.id), Type.HANDOVER)
         self._sending.look()
         confirmed = states.count(ACKNOWLEDGED)
         # Pages that get lost again and again, as a node says at least, are sent less and less often.
@@ -214,44 +213,46 @@ class Giver(Service):
             people, row, sent = given.get("people", 0), given.get("row", 0), given.get("messages", 0)
             everybody = [] if refused else [each for each in stores.contacts.everybody() if each.user != self._me]
             capability = stores.settings.get(CAPABILITY, "")
+            contacts = everybody[people : people + MAX_LINES]
+            history = [] if refused or contacts else stores.archive.page(row, self._guess)
 
-            def page(lines: list[Line], messages: int, last: bool) -> bytes:
-                return Page(messages, total, last, refused, capability, tuple(lines)).to_bytes()
+            def place(count: int) -> tuple[int, int, int]:
+                """(people, row, messages) behind a page with so many lines."""
+                if contacts:
+                    return people + count, row, sent
+                return people, history[count - 1].row if count else row, sent + count
 
-            if people < len(everybody):
-                contacts = [(CONTACT_LINE, _contact_row(each)) for each in everybody[people : people + MAX_LINES]]
-                taken = _fitting(contacts, lambda lines: page(lines, sent, last=False))
-                people, lines = people + taken, contacts[:taken]
-            else:
-                history = [] if refused else stores.archive.page(row, MAX_LINES)
-                lines = [(MESSAGE, rows.export_row(each, self._me)) for each in history]
-                taken = _fitting(lines, lambda lines: page(lines, sent, last=False))
-                lines, row, sent = lines[:taken], history[taken - 1].row if taken else row, sent + taken
-            last = refused or (people >= len(everybody) and not stores.archive.page(row, 1))
-            self._queue(page(lines, sent, last))
-            now = {"people": people, "row": row, "messages": sent, "total": total, "last": last, "refused": refused}
+            def page(count: int) -> Page:
+                known, upto, messages = place(count)
+                last = refused or (known >= len(everybody) and not stores.archive.page(upto, 1))
+                return Page(messages, total, last, refused, capability)
+
+            body, taken = pack(self._rows(contacts, history), page)
+            if history:
+                self._guess = min(MAX_LINES, taken + taken // 32 + 1)
+            said, (people, row, sent) = page(taken), place(taken)
+            self._queue(body)
+            now = {
+                "people": people,
+                "row": row,
+                "messages": sent,
+                "total": total,
+                "last": said.last,
+                "refused": refused,
+            }
             stores.settings.put(GIVEN, json.dumps(now))
             note(stores, "running", sent, total)
         return now
+
+    def _rows(self, contacts: list[Contact], history: list[Line]) -> list[Row]:
+        people: list[Row] = [(CONTACT_LINE, _contact_row(each)) for each in contacts]
+        return people or [(MESSAGE, rows.export_row(each, self._me)) for each in history]
 
     def _queue(self, body: bytes) -> None:
         identifier, now = self._around.chance(ID_BYTES), self._around.now_ms()
         encoded = frame(identifier, 0, b"", Type.HANDOVER, now, body)
         self._stores.handed.add(identifier, encoded)
         self._stores.outbox.add(self._me, identifier, encoded, Type.HANDOVER)
-
-
-def _fitting(lines: list[Line], page: Callable[[list[Line]], bytes]) -> int:
-    """How many of these lines, from the first on, one page holds; one always fits."""
-    count = len(lines)
-    while count > 1:
-        try:
-            page(lines[:count])
-        except ValueError:
-            count = count * 2 // 3
-        else:
-            break
-    return count
 
 
 async def _nobody_is_connected(_contact: str, _messages: list[Waiting]) -> set[bytes]:

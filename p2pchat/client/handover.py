@@ -50,10 +50,11 @@ class Taker:
         page = Page.from_bytes(body)
         if progress(self._stores)["state"] == "none":
             return
+        met: set[str] = set()
         for kind, row in page.lines:
             try:
                 if kind == MESSAGE:
-                    self._take_message(row)
+                    self._take_message(row, met)
                 else:
                     self._take_contact(row)
             except (UserError, KeyError, ValueError, TypeError) as error:
@@ -71,14 +72,16 @@ class Taker:
         state = "refused" if page.refused else "done" if complete else "running"
         note(self._stores, state, messages, page.total)
 
-    def _take_message(self, row: dict[str, Any]) -> None:
+    def _take_message(self, row: dict[str, Any], met: set[str]) -> None:
         line = rows.imported(row, self._me, unsent=True)
         stores = self._stores
-        stores.contacts.meet(line.chat, KNOWN)
-        kept = stores.archive.add(line, self._now_ms())
-        if kept is None and line.state == "read" and line.author != self._me:
+        if line.chat not in met:
+            stores.contacts.meet(line.chat, KNOWN)
+            met.add(line.chat)
+        kept = stores.archive.keep(line, self._now_ms())
+        if not kept and line.state == "read" and line.author != self._me:
             stores.archive.was_read(line.chat, line.author, line.id)
-        if kept is not None and line.state == "queued" and line.author == self._me:
+        if kept and line.state == "queued" and line.author == self._me:
             if line.reply_to:
                 identifier, body = self._chance(ID_BYTES), Reply(line.id, line.reply_to).to_bytes()
                 encoded = frame(identifier, 0, b"", Type.REPLY, self._now_ms(), body)
