@@ -48,6 +48,12 @@ class UnknownUser(UserError):
     exit_status = 4
 
 
+class AccountDeleted(UnknownUser):
+    """The account that had this name was deleted, as its own identity says."""
+
+    code = b"ACCOUNT_DELETED"
+
+
 class NameTaken(UserError):
     """Another account has this name (the design's EXISTS)."""
 

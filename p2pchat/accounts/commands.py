@@ -32,6 +32,7 @@ MAX_USER_BYTES = 128
 MAX_ACCOUNT_BYTES = 24_000
 MAX_PUBLIC_BYTES = 8_000
 MAX_SESSION_BYTES = 12_000
+MAX_CLOSING_BYTES = 1_600
 MAX_MAIL_KEY_BYTES = 16_000
 OPERATION_BYTES = 16
 PROOF_BYTES = 32
@@ -58,6 +59,21 @@ class Register(amp.Command):
         (b"operation", Blob(OPERATION_BYTES)),
     ]
     errors = on_wire(NameTaken, SlowedDown, Conflict, *_WRITING)
+
+
+class AskName(amp.Command):
+    """May `user` be registered, and what stands of the account that had the name before?
+
+    NameTaken: somebody has it, or it was given up less than 30 days ago.  All empty: nobody ever had it.
+    """
+
+    arguments = [(b"user", Text(MAX_USER_BYTES))]
+    response = [
+        (b"account", Blob(MAX_ACCOUNT_BYTES)),  # the register's value: public, and how the account ended
+        (b"session", Blob(MAX_SESSION_BYTES)),
+        (b"mail_key", Blob(MAX_MAIL_KEY_BYTES)),  # the last record, without its escrow
+    ]
+    errors = on_wire(NameTaken, UserError, *_READING)
 
 
 class AskNodes(amp.Command):
@@ -96,13 +112,17 @@ class Unlock(amp.Command):
 
 
 class ReadRecords(amp.Command):
-    """What is public about `user`; `session` and `mail_key` are empty when there is none."""
+    """What is public about `user`; `session` and `mail_key` are empty when there is none.
+
+    Where the account was deleted, `closing` proves it (crypto.closing.Closing), and the other two are empty.
+    """
 
     arguments = [(b"user", Text(MAX_USER_BYTES))]
     response = [
         (b"public", Blob(MAX_PUBLIC_BYTES)),  # public ‖ PSS(public), as inside LV(…) of the account
         (b"session", Blob(MAX_SESSION_BYTES)),
         (b"mail_key", Blob(MAX_MAIL_KEY_BYTES)),  # the current record, without its escrow
+        (b"closing", Blob(MAX_CLOSING_BYTES, optional=True)),
     ]
     errors = on_wire(UnknownUser, UserError, *_READING)
 
@@ -147,7 +167,7 @@ class WriteMailKey(amp.Command):
 
 
 class WriteAccount(amp.Command):
-    """Next version of an account (passwd, recover); `proof` and `by` as in Unlock, for the stored version."""
+    """Next version of an account, or its end; `proof` and `by` as in Unlock, for the stored version."""
 
     arguments = [
         (b"user", Text(MAX_USER_BYTES)),

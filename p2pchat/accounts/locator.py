@@ -31,6 +31,11 @@ class AgentAccountsLocator(amp.CommandLocator):
         await self._accounts.register(user, account, session, mail_key, operation, self._host)
         return {}
 
+    @commands.AskName.responder
+    async def ask_name(self, user: str) -> dict[str, object]:
+        account, session, mail_key = await self._accounts.name(user)
+        return {"account": account, "session": session, "mail_key": mail_key}
+
     @commands.AskParameters.responder
     async def ask_parameters(self, user: str) -> dict[str, object]:
         salt, parameters = await self._accounts.parameters(user)
@@ -48,8 +53,8 @@ class AgentAccountsLocator(amp.CommandLocator):
 
     @commands.ReadRecords.responder
     async def read_records(self, user: str) -> dict[str, object]:
-        public, session, mail_key = await self._accounts.records(user)
-        return {"public": public, "session": session, "mail_key": mail_key}
+        public, session, mail_key, closing = await self._accounts.records(user)
+        return {"public": public, "session": session, "mail_key": mail_key, "closing": closing}
 
     @commands.ReadMailKeys.responder
     async def read_mail_keys(

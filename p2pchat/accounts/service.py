@@ -7,7 +7,15 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from p2pchat.accounts.checks import check_registration, created, followed, session_followed
+from p2pchat.accounts.checks import (
+    check_end,
+    check_name,
+    check_registration,
+    created,
+    followed,
+    require_open,
+    session_followed,
+)
 from p2pchat.accounts.commands import AnnounceSession, SessionChanged
 from p2pchat.accounts.limits import Registrations
 from p2pchat.accounts.proving import Proving
@@ -35,6 +43,7 @@ class AccountsService:
         ring: the ring's id.
         proving: checks passwords.
         push: tells every link of a user, without waiting.
+        judging_ms: milliseconds since 1970 by the ring's clock; None while ours is not to be relied on.
     """
 
     _log = Logger()
@@ -48,10 +57,11 @@ class AccountsService:
         proving: Proving,
         push: Callable[..., int],
         clock: IReactorTime,
+        judging_ms: Callable[[], int | None],
     ) -> None:
         self.proving = proving
         self._me, self._ring, self._replication, self._call = me, ring, replication, call
-        self._push, self._clock = push, clock
+        self._push, self._clock, self._judging_ms = push, clock, judging_ms
         self._registrations, self._sessions = Registrations(), KnownSessions()
         self.takeovers = 0
         """Sessions that ended because somebody logged in elsewhere, through this gateway."""
@@ -65,14 +75,15 @@ class AccountsService:
         """Create the account if nobody has the name, then its first mail key and session.
 
         Raises:
-            NameTaken: another account has the name.
+            NameTaken: another account has the name, or had it less than 30 days ago.
             SlowedDown: too many registrations from `host`.
         """
         self._registrations.count(host, self._clock.seconds())
         record = SessionRecord.parse(session, self._ring)
         check_registration(user, Account.parse(account, self._ring), record, MailKeys.parse(mail_key, self._ring))
         point, ring, change = account_identifier(user), self._ring, self._replication.change
-        await change(RegisterKey(point, KIND_ACCOUNT), lambda old: created(old, account, user), operation)
+        now_ms = self._judging_ms()
+        await change(RegisterKey(point, KIND_ACCOUNT), lambda old: created(old, account, user, ring, now_ms), operation)
         await change(
             RegisterKey(point, KIND_MAILKEY), lambda old: followed(old, mail_key, mail_key_format, ring), operation
         )
@@ -80,6 +91,20 @@ class AccountsService:
             RegisterKey(point, KIND_SESSION), lambda old: session_followed(old, record, session_format, ring), operation
         )
         self._sessions.put(point, record, self._clock.seconds())
+
+    async def name(self, user: str) -> tuple[bytes, bytes, bytes]:
+        """For who wants to register: what stands of a deleted account (account, session, mail key), or nothing.
+
+        Raises:
+            NameTaken: as `register`.
+        """
+        check_name(user)
+        account = await self._standing(user)
+        if account is None:
+            return b"", b"", b""
+        require_open(account, user, self._judging_ms())
+        session, mail_key = await self._values(user)
+        return account.encode(), session or b"", self._last_key(mail_key)
 
     async def parameters(self, user: str) -> tuple[bytes, Parameters]:
         """Salt and cost with which `user` stretches the password."""
@@ -98,34 +123,42 @@ class AccountsService:
         stored = await self._account(user)
         if stored.encode() == account:
             return
+        check_end(Account.parse(account, self._ring), self._judging_ms())
         await self.proving.prove(user, stored.credentials, proof, by)
         key = RegisterKey(account_identifier(user), KIND_ACCOUNT)
         await self._replication.change(key, lambda old: followed(old, account, account_format, self._ring), operation)
 
-    async def records(self, user: str) -> tuple[bytes, bytes, bytes]:
-        """What is public: account, session and current mail key (without escrow); empty where there is none."""
-        account = await self._account(user)
+    async def records(self, user: str) -> tuple[bytes, bytes, bytes, bytes | None]:
+        """What is public: account, session and current mail key (without escrow); empty where there is none.
+
+        Of an account that was deleted: only its public part, and the proof.
+        """
+        account = await self._standing(user)
+        if account is not None and account.closing is not None:
+            return account.public.encode(), b"", b"", account.private
+        account = _living(account, user)
         session, mail_key = await self._values(user)
-        current = b"" if mail_key is None else MailKeys.parse(mail_key, self._ring).current.without_escrow().encode()
-        return account.public.encode(), session or b"", current
+        return account.public.encode(), session or b"", self._last_key(mail_key), None
+
+    def _last_key(self, mail_key: bytes | None) -> bytes:
+        return b"" if mail_key is None else MailKeys.parse(mail_key, self._ring).current.without_escrow().encode()
+
+    async def _standing(self, user: str) -> Account | None:
+        value = (await self._replication.read(RegisterKey(account_identifier(user), KIND_ACCOUNT))).value
+        return None if value is None else Account.parse(value, self._ring)
 
     async def _account(self, user: str) -> Account:
-        value = (await self._replication.read(RegisterKey(account_identifier(user), KIND_ACCOUNT))).value
-        account = None if value is None else Account.parse(value, self._ring)
-        if account is None or account.deleted_at is not None:
-            raise UnknownUser(f"No account is called {user}. Check the spelling.")
-        return account
+        return _living(await self._standing(user), user)
 
     async def _values(self, user: str) -> tuple[bytes | None, bytes | None]:
         """The session and mail key registers."""
-        point = account_identifier(user)
-        reads = [
-            Deferred.fromCoroutine(self._replication.read(RegisterKey(point, kind)))
-            for kind in (KIND_SESSION, KIND_MAILKEY)
-        ]
+        return await self._both(account_identifier(user), KIND_SESSION, KIND_MAILKEY)
+
+    async def _both(self, point: Identifier, *kinds: int) -> tuple[bytes | None, bytes | None]:
+        reads = [Deferred.fromCoroutine(self._replication.read(RegisterKey(point, kind))) for kind in kinds]
         found: list[tuple[bool, Any]] = await DeferredList(reads, consumeErrors=True)
-        session, mail_key = (each.value if done else each.raiseException() for done, each in found)
-        return session, mail_key
+        first, second = (each.value if done else each.raiseException() for done, each in found)
+        return first, second
 
     # -- mail keys
 
@@ -200,7 +233,9 @@ class AccountsService:
         request.verify(record, command, arguments)
 
     async def _read_session(self, user: str, point: Identifier) -> SessionRecord:
-        value = (await self._replication.read(RegisterKey(point, KIND_SESSION))).value
+        value, account = await self._both(point, KIND_SESSION, KIND_ACCOUNT)
+        if account_format.is_deleted(account, self._ring):
+            raise NotLoggedIn(f"The account {user} was deleted.")
         if value is None:
             raise NotLoggedIn(f"{user} has no session. Log in first.")
         record = SessionRecord.parse(value, self._ring)
@@ -219,3 +254,20 @@ class AccountsService:
     def _register_changed(self, key: RegisterKey, value: bytes | None) -> None:
         if key.kind == KIND_SESSION:
             self._sessions.doubt(key.point)
+        elif key.kind == KIND_ACCOUNT and account_format.is_deleted(value, self._ring):
+            self._sessions.doubt(key.point)
+            Deferred.fromCoroutine(self._clear(key.point))
+
+    async def _clear(self, point: Identifier) -> None:
+        """A member here heard that an account was deleted: its mail goes as well."""
+        try:
+            gone = await self._replication.close(point)
+            self._log.info("an account was deleted, and {gone} envelopes for it", gone=gone)
+        except P2PChatError as error:
+            self._log.info("the mail of a deleted account stays until it expires: {error}", error=str(error))
+
+
+def _living(account: Account | None, user: str) -> Account:
+    if account is None or account.closing is not None:
+        raise UnknownUser(f"No account is called {user}. Check the spelling.")
+    return account

@@ -11,7 +11,7 @@ from p2pchat.cli.show import Row, UsageError, json_line, pairs, warn
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError, TimedOut, UnknownOutcome
 
-ACCOUNT = ("user", "fingerprint", "ring", "node")
+ACCOUNT = ("user", "fingerprint", "ring", "node", "history")
 
 MAX_LINE_BYTES = 4096
 """A first line longer than that is no password."""
@@ -116,15 +116,21 @@ def unregister(options: argparse.Namespace) -> int:
     """Delete the account for good."""
     password = one_password(options.password_file, "Password: ")
     if not options.yes and sys.stdin.isatty():
-        warn("The account and its waiting mail will be deleted; the name stays closed for 30 days.")
-        warn("A history that is encrypted cannot be read afterwards: export it first.")
+        warn(
+            "The account and its waiting mail will be deleted; the name stays closed for 30 days."
+            " Nothing brings them back."
+        )
+        warn(
+            "The history stays in a file of this home; one that is encrypted cannot be read afterwards."
+            " Export it first: p2pchat export FILE"
+        )
         if ask("Write DELETE to go on: ", secret=False) != "DELETE":
             raise UsageError("Nothing was done.")
 
     async def act(agent: Agent) -> int:
         session = (await agent.ask(commands.Session))["session"]
         answer = await agent.ask(commands.Unregister, user=session.get("user") or "", password=password)
-        tell(options, answer["account"], "The account is deleted")
+        tell(options, answer["account"], "The account is deleted; the name stays closed for 30 days")
         return 0
 
     return change(options, act)

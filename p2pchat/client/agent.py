@@ -250,7 +250,10 @@ class Agent(MultiService):
 
     def _was_replaced(self, _by: SessionRecord) -> None:
         self._stop_active()
-        self.hand_over.give(self.me, self.opened)
+        if (self.keyring.replaced or {}).get("deleted"):
+            self._hand_over_ended()
+        else:
+            self.hand_over.give(self.me, self.opened)
         self.tell_session()
 
     async def end(self) -> None:
@@ -262,6 +265,12 @@ class Agent(MultiService):
         self.histories.forget()
         self.directory.clear()
         self.tell_session()
+
+    async def delete(self) -> str:
+        """The account is no more: as `end`, and its history is set aside, so that nobody goes on with it."""
+        user = self.me
+        await self.end()
+        return str(self.histories.set_aside(user, rows.day(self.around.now_ms())))
 
     # -- what happens
 

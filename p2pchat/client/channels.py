@@ -26,7 +26,7 @@ from p2pchat.client.keyring import Keyring
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.certificates import session_certificate
 from p2pchat.crypto.session import SessionRecord, open_addresses
-from p2pchat.crypto.succession import leads_from
+from p2pchat.crypto.succession import renewed_from
 from p2pchat.errors import CannotOpen, Misbehaved, P2PChatError, SessionReplaced, StaleKey, TryElsewhere
 from p2pchat.wire.bulletins import BulletinLocator, Bulletins, Kind
 from p2pchat.wire.channel import EXPORTER_LABEL, ChannelGreeting, channel_port, dial_channel
@@ -266,7 +266,7 @@ class Channels(Service):
         """Whether a HELLO proves that our pin has a successor; which one, the ring says."""
         if greeting.session is None or greeting.fingerprint == pin:
             return False
-        return leads_from(SessionRecord.parse(greeting.session, self._keyring.keys.identity.ring).successions, pin)
+        return renewed_from(SessionRecord.parse(greeting.session, self._keyring.keys.identity.ring).successions, pin)
 
     def _accepted(self, peer: Peer, greeting: ChannelGreeting) -> Sequence[amp.CommandLocator]:
         theirs = self._proven(greeting, peer.spki, self._stores.contacts.get(greeting.user))

@@ -149,7 +149,7 @@ class Recover(amp.Command):
 
 
 class Unregister(amp.Command):
-    """Delete the account; its name stays closed for 30 days."""
+    """Delete the account; its name stays closed for 30 days.  The answer's `history` is the file that is kept."""
 
     arguments = [(b"user", amp.Unicode()), (b"password", amp.Unicode()), TIMEOUT]
     response = [(b"account", Row())]

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -10,16 +11,19 @@ from twisted.logger import Logger
 from p2pchat.accounts.commands import ReadRecords
 from p2pchat.chat.contacts import ContactStore
 from p2pchat.client.gateway import CALL_SECONDS, Ask
+from p2pchat.client.rows import day
 from p2pchat.crypto.account import AccountPublic
+from p2pchat.crypto.closing import Closing
 from p2pchat.crypto.identity import PublicIdentity
 from p2pchat.crypto.mailkey import MailKeyRecord
 from p2pchat.crypto.session import SessionRecord
-from p2pchat.crypto.succession import leads_from
-from p2pchat.errors import Misbehaved, UserError
+from p2pchat.crypto.succession import leads_from, renewed_from
+from p2pchat.errors import AccountDeleted, Misbehaved, UserError
 
 FRESH_SECONDS = 300.0
 """How long records are taken from memory; a stale mail key is refused by the mailbox, and read anew."""
 MAX_KNOWN = 1000
+T = TypeVar("T")
 
 
 class KeyChanged(UserError):
@@ -60,12 +64,14 @@ class Directory:
     ) -> None:
         self._ask, self._ring, self._contacts, self._clock, self._renewed = ask, ring, contacts, clock, renewed
         self._known: OrderedDict[str, Person] = OrderedDict()
+        self._gone: OrderedDict[str, PublicIdentity] = OrderedDict()
 
     async def person(self, user: str, fresh: bool = False, timeout: float = CALL_SECONDS) -> Person:
         """Somebody's records, from memory unless `fresh` is asked for.
 
         Raises:
             UnknownUser: there is no such account.
+            AccountDeleted: there is none any more, as whoever had it has signed.
             KeyChanged: it has another key than our pin; nothing is sealed to it.
             Misbehaved: the records prove nothing, or are older than what was seen.
         """
@@ -73,13 +79,20 @@ class Directory:
         if known is not None and not fresh and self._clock.seconds() - known.read_at < FRESH_SECONDS:
             return known
         asked = await self._ask(ReadRecords, timeout=timeout, user=user)
+        if asked.get("closing"):
+            self._known.pop(user, None)
+            raise self._ended(user, asked["public"], asked["closing"])
         person = self._read(user, asked["public"], asked["session"], asked["mail_key"])
         self._compare(person)
-        self._known[user] = person
-        self._known.move_to_end(user)
-        while len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        _remember(self._known, user, person)
         return person
+
+    async def author(self, user: str, fresh: bool = False) -> PublicIdentity:
+        """By whose keys a letter is judged: also those of somebody who deleted the account after writing it."""
+        try:
+            return (await self.person(user, fresh)).identity
+        except AccountDeleted:
+            return self._gone[user]
 
     def remembered(self, user: str) -> Person | None:
         """What is in memory, whatever its age."""
@@ -92,6 +105,7 @@ class Directory:
     def clear(self) -> None:
         """Another account's pins count now."""
         self._known.clear()
+        self._gone.clear()
 
     def _read(self, user: str, public: bytes, session: bytes, mail_key: bytes) -> Person:
         ring = self._ring()
@@ -102,6 +116,21 @@ class Directory:
             raise Misbehaved(f"The node gave records that are not {user}'s, or that do not belong together.")
         return Person(account, record, key, self._clock.seconds())
 
+    def _ended(self, user: str, public: bytes, closing: bytes) -> UserError:
+        """What the end of an account means to us."""
+        end, account = Closing.parse(closing, self._ring()), AccountPublic.parse(public, self._ring())
+        if (end.before, end.version, user) != (account.identity, account.version, account.user):
+            raise Misbehaved(f"The node gave the end of another account instead of {user}'s.")
+        contacts = self._contacts()
+        contact = contacts.get(user) if contacts is not None else None
+        pin = contact.fingerprint if contact is not None else None
+        if pin in (None, account.fingerprint) or renewed_from(account.successions, pin):
+            _remember(self._gone, user, account.identity)
+            return AccountDeleted(
+                f"{user} deleted the account on {day(end.at)}: nothing can be delivered there any more."
+            )
+        return KeyChanged(f"Somebody else had the name {user} last, and gave it up. Reach your contact in another way.")
+
     def _compare(self, person: Person) -> None:
         """Measure on our pin; at first contact, pin."""
         contacts, user, fingerprint = self._contacts(), person.public.user, person.public.fingerprint
@@ -110,12 +139,17 @@ class Directory:
             return
         if contact.fingerprint is None:
             contacts.pin(user, fingerprint)
-        elif contact.fingerprint != fingerprint and leads_from(person.public.successions, contact.fingerprint):
+        elif contact.fingerprint != fingerprint and renewed_from(person.public.successions, contact.fingerprint):
             contacts.succeed(user, fingerprint)
             self._log.warn("{user} has a new key, signed by the one before", user=user)
             self._renewed(user)
         elif contact.fingerprint != fingerprint:
             contacts.offer(user, fingerprint)
+            if leads_from(person.public.successions, contact.fingerprint):
+                raise KeyChanged(
+                    f"{user} is somebody else now: your contact deleted the account, and the name was registered anew."
+                    f" Compare the digits with whoever has it (p2pchat verify {user}) before you write."
+                )
             raise KeyChanged(
                 f"The key of {user} has changed: somebody else may have the name now. Compare the digits with them"
                 f" (p2pchat verify {user}) before you write."
@@ -126,3 +160,10 @@ class Directory:
         if person.public.version < contact.version or key_number < contact.mail_key:
             raise Misbehaved(f"The node gave records of {user} that are older than others seen before.")
         contacts.saw(user, version=person.public.version, mail_key=key_number)
+
+
+def _remember(known: OrderedDict[str, T], user: str, value: T) -> None:
+    known[user] = value
+    known.move_to_end(user)
+    while len(known) > MAX_KNOWN:
+        known.popitem(last=False)

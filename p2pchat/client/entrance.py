@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pchat.accounts.commands import (
     BY_PASSWORD,
     BY_RECOVERY,
+    AskName,
     AskParameters,
     ReadRecords,
     Unlock,
@@ -26,6 +27,7 @@ from p2pchat.client.keyring import Keys, MailPrivate
 from p2pchat.client.pending import Pending, Registration
 from p2pchat.crypto import credentials
 from p2pchat.crypto.account import Account, AccountPublic
+from p2pchat.crypto.closing import Closing
 from p2pchat.crypto.credentials import Costs
 from p2pchat.crypto.encoding import KEY_ID_BYTES
 from p2pchat.crypto.identity import Identity, PublicIdentity
@@ -34,7 +36,7 @@ from p2pchat.crypto.names import canonical_user, prepared_password, require_stre
 from p2pchat.crypto.passwords import Parameters, Stretched
 from p2pchat.crypto.primitives import ed25519_generate, hybrid_generate
 from p2pchat.crypto.session import SessionRecord
-from p2pchat.crypto.succession import Succession, leads_from
+from p2pchat.crypto.succession import Link, leads_from
 from p2pchat.crypto.vault import RecoveryKey, Secrets
 from p2pchat.errors import CannotOpen, Conflict, Misbehaved, NameTaken, TimedOut, UnknownUser, WrongCredentials
 from p2pchat.identifiers import Identifier
@@ -120,8 +122,7 @@ class Entrance:
         pending = self._pending.read(self.ring())
         if pending is None or pending.keys.user != name:
             require_strength(prepared, name)
-            await self._refuse_taken(name, timeout)
-            pending = await self._prepare(name, prepared)
+            pending = await self._prepare(name, prepared, await self._ask(AskName, timeout=timeout, user=name))
             await self._prepare_home(pending.keys.identity, prepared)
             self._pending.write(pending)
         elif not await self._in_thread(_opens, pending.account, prepared):
@@ -150,23 +151,26 @@ class Entrance:
         """The keys of the registration are in their place: nothing is pending any more."""
         self._pending.remove()
 
-    async def _refuse_taken(self, user: str, timeout: float) -> None:
-        """Before keys are made, which takes seconds: whether the name is taken, or nobody can give it now."""
-        with contextlib.suppress(UnknownUser):
-            await self._ask(AskParameters, timeout=timeout, user=user)
-            raise NameTaken(f"The name {user} is taken. Choose another one.")
-
-    async def _prepare(self, user: str, password: bytes) -> Registration:
+    async def _prepare(self, user: str, password: bytes, asked: dict[str, Any]) -> Registration:
+        """What goes out; `asked`: what stands of the account that had the name before, empty where nobody had it."""
         ring, recovery = self.ring(), RecoveryKey.generate(self._chance)
+        ended = Account.parse(asked["account"], ring) if asked["account"] else None
+        if ended is not None and (ended.closing is None or ended.public.user != user):
+            raise Misbehaved(f"The node gave another account instead of the one that was called {user}.")
         identity = await self._in_thread(Identity.generate, user, ring)
-        enrolled = await self._in_thread(credentials.register, identity, password, recovery, self._costs, self._chance)
-        escrow_public = enrolled.account.credentials.escrow_public
+        enrolled = await self._in_thread(
+            credentials.register, identity, password, recovery, self._costs, self._chance, ended
+        )
+        account, links = enrolled.account, enrolled.account.public.successions
+        escrow_public = account.credentials.escrow_public
         key, private = ed25519_generate(self._chance), hybrid_generate(self._chance)
-        record = self._record(identity, key, None)
-        mail = MailKeyRecord.create(identity, record.epoch, 1, private, escrow_public)
-        kept = MailPrivate(1, mail.key_id, self._now_ms(), private)
-        keys = Keys(identity, key, record, escrow_public, 1, (kept,))
-        return Registration(enrolled.account, keys, MailKeys(mail), recovery.printed(), self._chance(OPERATION_BYTES))
+        record = self._record(identity, key, SessionRecord.parse(asked["session"], ring) if ended else None, links)
+        number = MailKeyRecord.parse(asked["mail_key"], ring).number + 1 if ended else 1
+        mail = MailKeyRecord.create(identity, record.epoch, number, private, escrow_public)
+        kept = MailPrivate(number, mail.key_id, self._now_ms(), private)
+        keys = Keys(identity, key, record, escrow_public, account.public.version, (kept,))
+        mail_keys = MailKeys(mail, None, links)
+        return Registration(account, keys, mail_keys, recovery.printed(), self._chance(OPERATION_BYTES))
 
     # -- log in
 
@@ -218,11 +222,27 @@ class Entrance:
         await self.write_account(enrolled.account, proof, by, timeout, self._chance(OPERATION_BYTES))
         return enrolled.account
 
-    async def unregister(self, keys: Keys, password: str, timeout: float) -> None:
-        """Delete the account; its name stays closed for 30 days."""
+    async def unregister(
+        self, keys: Keys, password: str, timeout: float, proven: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Delete the account; its name stays closed for 30 days.
+
+        Run again after an attempt in doubt, it ends well if that one was carried out.  `proven` is called between.
+        """
+        if await self._is_deleted(keys, timeout):
+            return
         found = await self.unlock(keys.user, prepared_password(password), timeout)
+        await proven()
         deleted = Account.deleted(keys.identity, found.account, self._now_ms())
-        await self.write_account(deleted, found.proof, BY_PASSWORD, timeout, self._chance(OPERATION_BYTES))
+        try:
+            await self.write_account(deleted, found.proof, BY_PASSWORD, timeout, self._chance(OPERATION_BYTES))
+        except (UnknownUser, Conflict):
+            if not await self._is_deleted(keys, timeout):
+                raise
+
+    async def _is_deleted(self, keys: Keys, timeout: float) -> bool:
+        closing = (await self._ask(ReadRecords, timeout=timeout, user=keys.user)).get("closing")
+        return bool(closing) and Closing.parse(closing, self.ring()).before == keys.identity.public
 
     # -- pieces
 
@@ -313,7 +333,7 @@ class Entrance:
         identity: Identity,
         key: Ed25519PrivateKey,
         after: SessionRecord | None,
-        successions: tuple[Succession, ...] = (),
+        successions: tuple[Link, ...] = (),
     ) -> SessionRecord:
         place = (1, 0) if after is None else (after.epoch + 1, 0)
         box = self._place.address_box(identity.user, place)

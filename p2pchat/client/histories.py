@@ -128,6 +128,16 @@ class Histories:
         """Nobody is logged in any more."""
         self._known = None
 
+    def set_aside(self, user: str, day: str) -> Path:
+        """The account was deleted: who has the name next does not go on with its history.  The file that is kept."""
+        ends = [end for end in (PLAIN, SEALED, KEYS) if self._path(user, end).exists()]
+        for end in ends:
+            self._path(user, end).replace(self._aside(user, day, end))
+        return self._aside(user, day, SEALED if SEALED in ends else PLAIN)
+
+    def _aside(self, user: str, day: str, end: str) -> Path:
+        return self._home.path / f"deleted-{name(account_identifier(user))}-{day}{end}"
+
     async def _opened_by(self, user: str, password: bytes) -> bytes:
         kept = self._read(user)
         if not kept.account:

@@ -135,7 +135,7 @@ class Keyring:
 
     @property
     def replaced(self) -> dict[str, Any] | None:
-        """By what: epoch, at, node."""
+        """By what: epoch, at, node; `deleted` where it was the account's end, signed by itself."""
         return self._state.get("replaced")
 
     @property
@@ -148,6 +148,8 @@ class Keyring:
         """The keys of an active session; NotLoggedIn says why there are none."""
         if self.state == REPLACED:
             by = self.replaced or {}
+            if by.get("deleted"):
+                raise NotLoggedIn(f"The account {self.user} was deleted. This home keeps its history.")
             raise SessionReplaced(
                 f"{self.user} logged in elsewhere (session {by.get('epoch')}, at node {by.get('node')})."
                 f" This home keeps its history; to write from here, take the account back: p2pchat login {self.user}"

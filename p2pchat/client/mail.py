@@ -139,9 +139,9 @@ class Mail:
         claim = opener.claim(header)
         self.used_keys.add(key_id_in(envelope))
         try:
-            person = await self._directory.person(claim.user)
-            if person.public.fingerprint != claim.fingerprint:
-                person = await self._directory.person(claim.user, fresh=True)
+            author = await self._directory.author(claim.user)
+            if author.fingerprint != claim.fingerprint:
+                author = await self._directory.author(claim.user, fresh=True)
         except KeyChanged as error:
             self._log.warn("{error}", error=str(error))
             return None
@@ -150,7 +150,7 @@ class Mail:
         except Misbehaved as error:
             self._log.warn("the sender of an envelope is not known: {error}", error=str(error))
             return None
-        return Incoming.of(opener.open(header, sealed, person.identity))
+        return Incoming.of(opener.open(header, sealed, author))
 
     def _opener(self, header: bytes) -> Opener:
         """That of the identity before, for what was sealed to it."""

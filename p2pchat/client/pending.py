@@ -102,6 +102,6 @@ class Registration:
             SessionRecord.parse(record, ring),
             account.credentials.escrow_public,
             account.public.version,
-            (MailPrivate(1, mail_keys.current.key_id, number(made), private),),
+            (MailPrivate(mail_keys.current.number, mail_keys.current.key_id, number(made), private),),
         )
         return cls(account, keys, mail_keys, recovery.decode(), operation)

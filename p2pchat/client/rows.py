@@ -19,6 +19,11 @@ def iso(milliseconds: int | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def day(milliseconds: int) -> str:
+    """The date in UTC, for people."""
+    return str(iso(milliseconds))[:10]
+
+
 def milliseconds(text: str | None) -> int | None:
     """The inverse of `iso`; ValueError for something else."""
     return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -13,9 +13,10 @@ from p2pchat.accounts.commands import ReadRecords, WriteSession
 from p2pchat.client.entrance import OPERATION_BYTES, Place
 from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keyring
+from p2pchat.crypto.closing import Closing
 from p2pchat.crypto.proofs import SignedRequest
 from p2pchat.crypto.session import SessionRecord, next_place, replaced_by
-from p2pchat.errors import Conflict, Misbehaved, NotLoggedIn, P2PChatError, SessionReplaced
+from p2pchat.errors import Conflict, Misbehaved, NotLoggedIn, P2PChatError, SessionReplaced, UnknownUser
 from p2pchat.heartbeat.commands import BEAT_SECONDS, INVISIBLE, LEAVING, VISIBLE, Beat
 from p2pchat.identifiers import name
 
@@ -113,7 +114,7 @@ class OwnSession(Service):
                 seen_key=self._seen_key(),
                 signed=lambda: self.signed("beat", presence.encode()),
             )
-        except SessionReplaced:
+        except (SessionReplaced, NotLoggedIn):
             await self.compare()
             return
         except P2PChatError as error:
@@ -140,7 +141,9 @@ class OwnSession(Service):
             return
         try:
             asked = await self._ask(ReadRecords, user=keys.user)
-            if asked["session"]:
+            if asked.get("closing"):
+                self._judge_end(asked["closing"])
+            elif asked["session"]:
                 self.judge(asked["session"])
         except P2PChatError as error:
             self._log.debug("our session could not be compared: {error}", error=str(error))
@@ -160,6 +163,19 @@ class OwnSession(Service):
             self._keyring.replace(by)
             self._log.info("the session was replaced by epoch {epoch}", epoch=found.epoch)
             self._replaced(found)
+
+    def _judge_end(self, closing: bytes) -> None:
+        """The account was deleted in another home of ours, if our identity signed that."""
+        keys = self._keyring.maybe
+        if keys is None:
+            return
+        end = Closing.parse(closing, keys.identity.ring)
+        if end.before != keys.identity.public:
+            self._log.warn("the end of somebody else's account was ignored")
+            return
+        self._keyring.replace({"epoch": keys.record.epoch, "at": end.at, "node": None, "deleted": True})
+        self._log.info("the account was deleted from another home")
+        self._replaced(keys.record)
 
     # -- moving
 
@@ -200,7 +216,7 @@ class OwnSession(Service):
             await self._ask(
                 WriteSession, user=keys.user, session=record.encode(), operation=self._chance(OPERATION_BYTES)
             )
-        except (Conflict, SessionReplaced):
+        except (Conflict, SessionReplaced, UnknownUser):
             await self.compare()
             return None
         except NotLoggedIn:

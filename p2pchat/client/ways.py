@@ -129,9 +129,8 @@ class Ways:
         if user != keys.user:
             raise UserError(f"{keys.user} is logged in here, not {user}. Log in as {user} first.")
         row = self._agent.account_row()
-        await self._agent.entrance.unregister(keys, password, timeout)
-        await self._agent.end()
-        return row
+        await self._agent.entrance.unregister(keys, password, timeout, self._agent.leave)
+        return row | {"history": await self._agent.delete()}
 
     async def log_out(self, timeout: float) -> JSONObject:
         return await self._alone(self._log_out, timeout)

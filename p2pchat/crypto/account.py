@@ -1,12 +1,13 @@
 """The account register: a public part that the identity signs, and a private part for members and owner.
 
-value = LV(public ‖ PSS) ‖ LV(private).  A deleted account keeps its public part; its private part is the date.  An
-identity that was renewed carries the proof: its last renewals, each signed by the identity before.
+value = LV(public ‖ PSS) ‖ LV(private).  A deleted account keeps its public part; its private part is its end
+(closing.py).  An identity that is not the name's first one carries the proof: the last renewals and ends before it.
 """
 
 from dataclasses import dataclass, field
 from typing import Self
 
+from p2pchat.crypto.closing import CLOCKS_MS, Closing, is_closing
 from p2pchat.crypto.encoding import (
     DIGEST_BYTES,
     NO_PREVIOUS,
@@ -24,7 +25,15 @@ from p2pchat.crypto.encoding import (
 from p2pchat.crypto.identity import Identity, PublicIdentity
 from p2pchat.crypto.passwords import SALT_BYTES, Parameters, check_verifier, proves_password, same
 from p2pchat.crypto.primitives import HYBRID_PUBLIC_BYTES, RSA_BYTES
-from p2pchat.crypto.succession import Succession, continued, encode_all, leads_from, parse_all
+from p2pchat.crypto.succession import (
+    Link,
+    Succession,
+    check_reopened,
+    continued,
+    encode_all,
+    leads_from,
+    parse_all,
+)
 from p2pchat.errors import Conflict, Misbehaved
 
 MAX_ACCOUNT_BYTES = 24_000
@@ -40,7 +49,7 @@ class AccountPublic:
     private_hash: bytes
     statement: bytes = field(repr=False)
     signature: bytes = field(repr=False)
-    successions: tuple[Succession, ...] = ()
+    successions: tuple[Link, ...] = ()
 
     @classmethod
     def create(
@@ -49,7 +58,7 @@ class AccountPublic:
         version: int,
         previous: bytes,
         private: bytes,
-        successions: tuple[Succession, ...] = (),
+        successions: tuple[Link, ...] = (),
     ) -> Self:
         """Sign a version; `previous` is `NO_PREVIOUS` or the digest of the version before."""
         public, private_hash = identity.public, H(private)
@@ -177,11 +186,14 @@ class Account:
 
     @classmethod
     def create(cls, identity: Identity, private: bytes, after: "Account | None" = None) -> Self:
-        """Sign version 1, or the version after `after`."""
+        """Sign version 1, or the version after `after`, which may be the end of somebody else's account."""
         if after is None:
             return cls(AccountPublic.create(identity, 1, NO_PREVIOUS, private), private)
         version, previous = after.public.version + 1, after.public.digest
-        return cls(AccountPublic.create(identity, version, previous, private, after.public.successions), private)
+        successions = after.public.successions
+        if after.closing is not None:
+            successions = continued(successions, after.closing)
+        return cls(AccountPublic.create(identity, version, previous, private, successions), private)
 
     @classmethod
     def renewed(cls, before: Identity, identity: Identity, private: bytes, after: "Account") -> Self:
@@ -194,7 +206,7 @@ class Account:
     @classmethod
     def deleted(cls, identity: Identity, after: "Account", at: int) -> Self:
         """Sign the end of an account; `at` in milliseconds since 1970 (its name stays closed for 30 days)."""
-        return cls.create(identity, T("deleted", identity.ring, identity.user.encode(), u64(at)), after)
+        return cls.create(identity, Closing.create(identity, after.public.version + 1, at).encode(), after)
 
     @classmethod
     def parse(cls, encoded: bytes, ring: bytes) -> Self:
@@ -209,8 +221,11 @@ class Account:
         account = cls(AccountPublic.parse(public, ring), private)
         if H(private) != account.public.private_hash:
             raise Misbehaved("The private part of an account is not the one that its owner signed.")
-        if account.deleted_at is None and account.credentials.user != account.public.user:
-            raise Misbehaved("The private part of an account belongs to somebody else.")
+        if (end := account.closing) is None:
+            if account.credentials.user != account.public.user:
+                raise Misbehaved("The private part of an account belongs to somebody else.")
+        elif end.before != account.public.identity or end.version != account.public.version:
+            raise Misbehaved("The end of an account is another one's.")
         return account
 
     def encode(self) -> bytes:
@@ -218,15 +233,10 @@ class Account:
         return lv(self.public.encode()) + lv(self.private)
 
     @property
-    def deleted_at(self) -> int | None:
-        """Milliseconds since 1970 at which the account was deleted; None while it lives."""
+    def closing(self) -> Closing | None:
+        """How the account ended; None while it lives."""
         ring = self.public.identity.ring
-        if not self.private.startswith(T("deleted", ring)):
-            return None
-        user, at = untagged(self.private, "deleted", ring, 2)
-        if user != self.public.user.encode():
-            raise Misbehaved("The end of an account names somebody else.")
-        return number(at)
+        return Closing.parse(self.private, ring) if is_closing(self.private, ring) else None
 
     @property
     def credentials(self) -> Credentials:
@@ -238,8 +248,8 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     """Whether a member may accept `new` after `old` (both register values).
 
     One version ahead must name the version before; further ahead (this member missed some) must be signed by the same
-    identity, or by one that it named as its successor.  After a deleted account a name may begin anew, with version 1
-    and any identity.
+    identity, or by one that it named as its successor.  After a deleted account nothing follows but an account of
+    somebody else that carries its end; whether it is time for that, each member judges by its clock (`check_times`).
 
     Raises:
         Misbehaved: `new` proves nothing, or is another identity's.
@@ -253,8 +263,8 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     before = Account.parse(old, ring)
     if account.public.user != before.public.user:
         raise Misbehaved("An account register is given another user's account.")
-    if before.deleted_at is not None and account.public.version == 1:
-        return
+    if before.closing is not None and before.closing not in account.public.successions:
+        raise Misbehaved("An account register is given another account after its end.")
     if account.public.fingerprint != before.public.fingerprint and not leads_from(
         account.public.successions, before.public.fingerprint
     ):
@@ -262,3 +272,27 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     step = account.public.version - before.public.version
     if step < 1 or (step == 1 and account.public.previous != before.public.digest):
         raise Conflict("The account was changed meanwhile; read it again.")
+
+
+def check_times(old: bytes | None, new: bytes, ring: bytes, now_ms: int | None) -> None:
+    """Whether it is time for what a proposed account begins or ends, by the clock of a member that holds `old`.
+
+    Args:
+        now_ms: milliseconds since 1970; None where this member's clock is not to be relied on.
+
+    Raises:
+        Misbehaved: the name is still closed, or the account is deleted in days to come.
+    """
+    before = None if old is None else Account.parse(old, ring)
+    account = Account.parse(new, ring)
+    if account.closing is not None and now_ms is not None and account.closing.at > now_ms + CLOCKS_MS:
+        raise Misbehaved("An account is deleted at a time that has not come.")
+    check_reopened(() if before is None else before.public.successions, account.public.successions, now_ms)
+    end = None if before is None or before.encode() == new else before.closing
+    if end is not None and end not in account.public.successions:
+        raise Misbehaved("A name that was given up is taken without regard to its end.")
+
+
+def is_deleted(value: bytes | None, ring: bytes) -> bool:
+    """Whether an accepted register value, verified when it was accepted, is the end of an account."""
+    return value is not None and is_closing(split(value, 2)[1], ring)

@@ -59,14 +59,16 @@ def register(
     recovery: RecoveryKey,
     costs: Costs = COSTS,
     chance: Chance = os.urandom,
+    after: Account | None = None,
 ) -> Enrolled:
     """Version 1 of an account.
 
     Args:
         password: prepared (`names.prepared_password`).
         recovery: new; shown to the person once.
+        after: the end of the account that had the name before; then it is the version that follows.
     """
-    return _enrol(identity, password, _Recovery.of(recovery, identity), None, costs, chance)
+    return _enrol(identity, password, _Recovery.of(recovery, identity), after, costs, chance)
 
 
 def change_password(

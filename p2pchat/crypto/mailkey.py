@@ -31,12 +31,10 @@ from p2pchat.crypto.primitives import (
     hpke_seal,
     hybrid_public,
 )
-from p2pchat.crypto.succession import Succession, encode_all, leads_from, parse_all
+from p2pchat.crypto.succession import Link, check_reopened, encode_all, leads_from, parse_all
 from p2pchat.errors import Conflict, Misbehaved
 
 MAX_MAIL_KEY_BYTES = 16_000
-CLOSED = 2**64 - 1
-"""The epoch of the last mail key of a deleted account: another identity may follow it."""
 ESCROW_BYTES = HYBRID_PRIVATE_BYTES + HPKE_OVERHEAD_BYTES
 
 
@@ -58,7 +56,7 @@ class MailKeyRecord:
         """Sign and put into escrow the key whose 96-byte private half is `private` (on disk before this goes out).
 
         Args:
-            epoch: the session's; `CLOSED` after our account was deleted (then nobody has the private half).
+            epoch: the session's.
             number_: one more than the key before; 1 at first.
             escrow_public: the account's (`Credentials.escrow_public`).
         """
@@ -116,7 +114,7 @@ class MailKeys:
 
     current: MailKeyRecord
     draining: MailKeyRecord | None = None
-    successions: tuple[Succession, ...] = field(default=(), repr=False)
+    successions: tuple[Link, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, encoded: bytes, ring: bytes) -> Self:
@@ -184,10 +182,9 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     if old is None:
         return
     before = MailKeys.parse(old, ring)
-    closed = before.current.epoch == CLOSED
-    if keys.current.identity.user != before.current.identity.user or not (closed or _same_person(before.current, keys)):
+    if keys.current.identity.user != before.current.identity.user or not _same_person(before.current, keys):
         raise Misbehaved("A mail key register is given another identity's key.")
-    later = closed or keys.current.epoch >= before.current.epoch
+    later = keys.current.epoch >= before.current.epoch
     step = keys.current.number - before.current.number
     if step == 0:
         kept = keys.current == before.current and keys.draining is None and before.draining is not None
@@ -199,8 +196,14 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
         raise Conflict("The mail key was changed meanwhile; read it again.")
 
 
+def check_times(old: bytes | None, new: bytes, ring: bytes, now_ms: int | None) -> None:
+    """Misbehaved while the name that a proposed key takes is closed; see account.check_times."""
+    known = () if old is None else MailKeys.parse(old, ring).successions
+    check_reopened(known, MailKeys.parse(new, ring).successions, now_ms)
+
+
 def _same_person(before: MailKeyRecord, keys: MailKeys) -> bool:
-    """The same identity, or one that it named as its successor."""
+    """The same identity, or one that it named as its successor or, having deleted its account, gave way to."""
     fingerprint = before.identity.fingerprint
     return keys.current.identity.fingerprint == fingerprint or leads_from(keys.successions, fingerprint)
 

@@ -37,15 +37,13 @@ from p2pchat.crypto.primitives import (
     gcm_seal,
     kdf,
 )
-from p2pchat.crypto.succession import Succession, encode_all, leads_from, parse_all
+from p2pchat.crypto.succession import Link, check_reopened, encode_all, leads_from, parse_all
 from p2pchat.errors import Conflict, Misbehaved, SessionReplaced
 from p2pchat.identifiers import Address, Identifier, from_bytes, to_bytes
 
 MAX_SESSION_BYTES = 12_000
 MAX_ADDRESSES = 16
 CAPABILITY_BYTES = 16
-CLOSED = 2**64 - 1
-"""The sequence of the last record of a deleted account: another identity may follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class SessionRecord:
     body: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     possession: bytes = field(repr=False)
-    successions: tuple[Succession, ...] = field(default=(), repr=False)
+    successions: tuple[Link, ...] = field(default=(), repr=False)
 
     @classmethod
     def create(
@@ -75,8 +73,7 @@ class SessionRecord:
         time: int,
         after: "SessionRecord | None",
         log_in: bool,
-        closing: bool = False,
-        successions: tuple[Succession, ...] | None = None,
+        successions: tuple[Link, ...] | None = None,
     ) -> Self:
         """Sign the record that follows `after`.
 
@@ -87,11 +84,9 @@ class SessionRecord:
             time: milliseconds since 1970, for display only.
             after: the register's value now.
             log_in: True begins a new epoch, False continues ours.
-            closing: our account was deleted; whoever takes the name later may follow.
             successions: renewals of the identity; None for those of `after`.
         """
         epoch, sequence = next_place(after, log_in)
-        sequence = CLOSED if closing else sequence
         previous = NO_PREVIOUS if after is None else after.digest
         public = identity.public
         body = T(
@@ -218,8 +213,7 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     if old is None:
         return
     before = SessionRecord.parse(old, ring)
-    same = _same_person(before, record) or before.sequence == CLOSED
-    if record.user != before.user or not same:
+    if record.user != before.user or not _same_person(before, record):
         raise Misbehaved("A session register is given another identity's record.")
     if record.place <= before.place:
         raise Conflict("The session was changed meanwhile; read it again.")
@@ -230,8 +224,14 @@ def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
         raise Conflict("The session was changed meanwhile; read it again.")
 
 
+def check_times(old: bytes | None, new: bytes, ring: bytes, now_ms: int | None) -> None:
+    """Misbehaved while the name that a proposed record takes is closed; see account.check_times."""
+    known = () if old is None else SessionRecord.parse(old, ring).successions
+    check_reopened(known, SessionRecord.parse(new, ring).successions, now_ms)
+
+
 def _same_person(before: SessionRecord, record: SessionRecord) -> bool:
-    """The same identity, or one that it named as its successor."""
+    """The same identity, or one that it named as its successor or, having deleted its account, gave way to."""
     return record.fingerprint == before.fingerprint or leads_from(record.successions, before.fingerprint)
 
 

@@ -49,6 +49,8 @@ class Acceptor:
             return RegisterReply(Status.OUTBID, ballot=held.promised)
         try:
             self.judge(request.key, held.content, request.content)
+            if request.content.value is not None and request.content != held.content:
+                self._ground.formats.check_times(request.key.kind, held.content.value, request.content.value)
         except (Misbehaved, Conflict) as error:
             return RegisterReply(Status.REFUSED, reason=str(error).encode())
         store.put_register(request.key, accepted)

@@ -18,6 +18,10 @@ class Formats:
         validators: by kind of register; a kind without one accepts everything.
         fence_of: the epoch in a session register's value.
         key_id_of: the id of the current key in a mail key register's value.
+        check_times: (kind of register, the value that a member holds, a proposed one) raises Misbehaved where it is not
+            time for the proposal by this member's own clock.  Only proposals are judged so: what other members hand
+            on, their clocks have judged.
+        is_closed: whether an account register's value is the end of an account, whose set takes nothing any more.
         check_removal: (session register's value, proof, ids) -> ACKNOWLEDGED or UNOPENABLE, what the tombstones
             will say; raises Misbehaved when the proof does not ask for the removal of exactly these ids.
     """
@@ -25,6 +29,8 @@ class Formats:
     validators: Mapping[int, Validator] = field(default_factory=dict)
     fence_of: Callable[[bytes], int] = lambda session: 0
     key_id_of: Callable[[bytes], bytes] = lambda mail_key: b""
+    check_times: Callable[[int, bytes | None, bytes], None] = lambda kind, held, proposed: None
+    is_closed: Callable[[bytes], bool] = lambda account: False
     check_removal: Callable[[bytes, bytes, Sequence[bytes]], ItemState] = lambda session, proof, ids: (
         ItemState.ACKNOWLEDGED
     )

@@ -34,7 +34,7 @@ from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
-from p2pchat.replication.slots import DEFAULT_SLOTS, RegisterKey
+from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
 from p2pchat.replication.transfers import FollowRequest
@@ -342,6 +342,18 @@ class ReplicationService(Service):
         """
         await self._until_begun()
         await self._sets.remove(point, fence, ids, proof, QUESTION_SECONDS)
+
+    async def close(self, point: Identifier) -> int:
+        """Bury, in this node's own copy, the set of an account that was deleted; how many items it was.
+
+        Nothing comes in any more from the moment a majority accepted the account's end: each member refuses it.
+
+        Raises:
+            NoQuorum, Moving, UnknownOutcome: nobody confirms the end now; what lies there expires in time.
+        """
+        await self._until_begun()
+        await self._registers.agree(RegisterKey(point, KIND_ACCOUNT))
+        return await self._disk.run(lambda store: self._member.sets.close(store, point))
 
     async def state(self, point: Identifier, item_id: bytes) -> ItemState:
         """What a majority knows of an item."""

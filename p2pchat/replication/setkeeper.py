@@ -17,7 +17,7 @@ from p2pchat.replication.requests import (
     SetReply,
     Status,
 )
-from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.store import Store
 from p2pchat.replication.uset import (
     ID_BYTES,
@@ -46,6 +46,8 @@ class SetKeeper:
             return refusal
         mail_key = self._value(store, request.point, KIND_MAILKEY)
         if (b"" if mail_key is None else self._ground.formats.key_id_of(mail_key)) != request.fence:
+            return SetReply(Status.STALE_KEY)
+        if self.is_closed(store, request.point):
             return SetReply(Status.STALE_KEY)
         fresh = [item for item in request.items if store.item(request.point, item.id) is None]
         count, size = store.measure(request.point) if fresh else (0, 0)
@@ -127,6 +129,23 @@ class SetKeeper:
         held = [(item_id, store.item(request.point, item_id)) for item_id in request.ids]
         states = tuple(Known(item_id, ItemState.UNKNOWN if item is None else item.state) for item_id, item in held)
         return SetReply(Status.OK, known=states)
+
+    def is_closed(self, store: Store, point: Identifier) -> bool:
+        """Whether this member accepted the end of the account, after which no key is the right one."""
+        account = self._value(store, point, KIND_ACCOUNT)
+        return account is not None and self._ground.formats.is_closed(account)
+
+    def close(self, store: Store, point: Identifier) -> int:
+        """Bury what lies in the set of an account that was deleted, as a majority confirmed; how much it was."""
+        if not self.is_closed(store, point):
+            return 0
+        buried, after = 0, b""
+        while rows := store.items(point, point, (point, after), LISTED):
+            after = rows[-1][1].id
+            for item in (item for _, item in rows if not item.state.is_tombstone):
+                store.put_item(point, item.buried(ItemState.UNOPENABLE))
+                buried += 1
+        return buried
 
     def _proven(self, store: Store, request: MarkRequest | BuryRequest) -> ItemState | None:
         """What the tombstones of a removal say; None when its proof does not ask for it."""

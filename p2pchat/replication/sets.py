@@ -31,7 +31,7 @@ from p2pchat.replication.requests import (
     Status,
 )
 from p2pchat.replication.results import Page, Stored
-from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey, slot_of
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey, slot_of
 from p2pchat.replication.uset import Item, ItemState
 
 LINGER_SECONDS = 0.25
@@ -96,10 +96,13 @@ class SetCoordinator:
     async def _check_key(self, point: Identifier, fence: bytes) -> None:
         try:
             value = await self._registers.agree(RegisterKey(point, KIND_MAILKEY))
+            account = await self._registers.agree(RegisterKey(point, KIND_ACCOUNT))
         except (TryElsewhere, UnknownOutcome):
             return  # nobody can confirm it now; what the operation itself may have done is for its trial to say
         if (b"" if value is None else self._formats.key_id_of(value)) != fence:
             raise StaleKey("The mail key has changed; seal the message to the current one.")
+        if account is not None and self._formats.is_closed(account):
+            raise StaleKey("The account was deleted.")
 
     async def fetch(self, point: Identifier, fence: int, after: bytes, limit: int, timeout: float) -> Page:
         """See ReplicationService.fetch."""

@@ -56,6 +56,10 @@ class RingClock:
         """Seconds since 1970, by the median of the ring."""
         return self._own() + self.offset
 
+    def judging_ms(self) -> int | None:
+        """Milliseconds since 1970, by the median; None while this machine's own clock is too far off to judge by."""
+        return None if abs(self.others) > WARN_SECONDS else int(self.now() * 1000)
+
     async def compare(self) -> None:
         """Ask the others, and warn once when this machine's clock is far off."""
         asked = [Deferred.fromCoroutine(self._offset(node)) for node in self._nodes()[:MAX_COMPARED]]

@@ -1,10 +1,11 @@
 """Tells replication how accounts, sessions, mail keys and acknowledgements are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from p2pchat.accounts.checks import Format
 from p2pchat.crypto import account, mailkey, session
+from p2pchat.crypto.closing import mentions_closing
 from p2pchat.crypto.proofs import Reason, check_acknowledgement
 from p2pchat.errors import Misbehaved, UserError
 from p2pchat.replication.formats import Formats, Validator
@@ -14,11 +15,22 @@ from p2pchat.replication.uset import ItemState
 _STATES = {Reason.STORED: ItemState.ACKNOWLEDGED, Reason.UNOPENABLE: ItemState.UNOPENABLE}
 
 
-def formats(ring: bytes) -> Formats:
-    """The judges of one ring's records."""
+FORMS = {KIND_ACCOUNT: account, KIND_SESSION: session, KIND_MAILKEY: mailkey}
+
+
+def formats(ring: bytes, now_ms: Callable[[], int | None]) -> Formats:
+    """The judges of one ring's records.
+
+    Args:
+        now_ms: milliseconds since 1970; None while this node's clock is not to be relied on.
+    """
 
     def validator(form: Format) -> Validator:
         return partial(_validate, form, ring)
+
+    def check_times(kind: int, held: bytes | None, proposed: bytes) -> None:
+        if mentions_closing(proposed) or account.is_deleted(held if kind == KIND_ACCOUNT else None, ring):
+            FORMS[kind].check_times(held, proposed, ring, now_ms())
 
     def check_removal(stored: bytes, proof: bytes, ids: Sequence[bytes]) -> ItemState:
         try:
@@ -27,13 +39,11 @@ def formats(ring: bytes) -> Formats:
             raise Misbehaved(str(error)) from None
 
     return Formats(
-        validators={
-            KIND_ACCOUNT: validator(account),
-            KIND_SESSION: validator(session),
-            KIND_MAILKEY: validator(mailkey),
-        },
+        validators={kind: validator(form) for kind, form in FORMS.items()},
         fence_of=lambda value: session.epoch_of(value or None, ring),
         key_id_of=lambda value: mailkey.key_id_of(value or None),
+        check_times=check_times,
+        is_closed=lambda value: account.is_deleted(value, ring),
         check_removal=check_removal,
     )
 
@@ -41,7 +51,7 @@ def formats(ring: bytes) -> Formats:
 def name_and_verifier(ring: bytes, value: bytes) -> tuple[str, str] | None:
     """Canonical name and bcrypt verifier of an account, for whoever opens the database; None once it is deleted."""
     read = account.Account.parse(value, ring)
-    if read.deleted_at is not None:
+    if read.closing is not None:
         return None
     return read.public.user, read.credentials.verifier.decode("ascii")
 

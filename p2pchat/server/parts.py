@@ -69,7 +69,7 @@ class Parts:
             clock,
             place.chance,
             Settings(self.slots, admission.description.replicas, place.repair_after, admission.is_founder),
-            formats(self.ring),
+            formats(self.ring, self.clock.judging_ms),
             self.chord.wanted,
             self.chord.is_live,
             self.clock.now,
@@ -118,7 +118,14 @@ class Parts:
         """Accounts, heartbeat and mailbox."""
         proving = Proving(self.me, self.call, self.owner_of, place.run_in_thread, place.clock)
         self.accounts = AccountsService(
-            self.me, self.ring, self.replication, self.call, proving, self.attached.push, place.clock
+            self.me,
+            self.ring,
+            self.replication,
+            self.call,
+            proving,
+            self.attached.push,
+            place.clock,
+            self.clock.judging_ms,
         )
         self.heartbeat = HeartbeatService(
             self.call,

@@ -54,7 +54,7 @@ class Restoring:
         if standing is None:
             return False
         ours, theirs = Account.parse(value, self._ring), Account.parse(standing, self._ring)
-        return theirs.deleted_at is None and ours.public.fingerprint == theirs.public.fingerprint
+        return theirs.closing is None and ours.public.fingerprint == theirs.public.fingerprint
 
     async def item(self, point: Identifier, item: Item) -> None:
         """Put an envelope into a mailbox again; one that was removed meanwhile stays removed.

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.errors import NoQuorum
+from p2pchat.identifiers import Identifier
 from p2pchat.replication.service import ReplicationService
 from p2pchat.simulation.chaos import Chaos
 from p2pchat.simulation.faults import Plan
@@ -41,6 +42,10 @@ class Clients:
         return self._ticks
 
     async def ask(self, question: Callable[[ReplicationService], Coroutine[Any, Any, T]]) -> T:
+        """`ask_node` where it does not matter which node it is."""
+        return await self.ask_node(lambda service, node: question(service))
+
+    async def ask_node(self, question: Callable[[ReplicationService, Identifier], Coroutine[Any, Any, T]]) -> T:
         """Let a random node do it, in a third of the runs mostly the same one: what a node remembers is used then.
 
         Raises:
@@ -54,7 +59,7 @@ class Clients:
         favourite = self._world.machines[self._favourite].life
         if favourite is not None and self._loyal.random() < self._loyalty:
             life = favourite
-        return await life.ask(question(life.service))
+        return await life.ask(question(life.service, life.node))
 
     def plan(
         self, chance: Random, count: int, faults: Plan, operate: Callable[[int], Coroutine[Any, Any, None]]

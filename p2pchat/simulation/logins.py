@@ -87,7 +87,7 @@ class Compare:
     def decide(self, old: Value) -> Value:
         return self.new if old == self.expected else old
 
-    def judge(self, old: Value) -> Value:
+    def judge(self, old: Value, _now: float) -> Value:
         """As a gateway does it."""
         if old != self.expected:
             raise Conflict("The record was changed meanwhile.")

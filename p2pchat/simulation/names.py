@@ -10,10 +10,13 @@ from p2pchat.errors import Conflict, Misbehaved, Moving, NameTaken, NoQuorum, Un
 from p2pchat.identifiers import BITS, Identifier
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import OPERATIONS_KEPT
+from p2pchat.replication.results import Changed
+from p2pchat.replication.service import ReplicationService
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
-from p2pchat.simulation import report
+from p2pchat.simulation import endings, report
 from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
+from p2pchat.simulation.endings import Clock, Clocks
 from p2pchat.simulation.faults import Limits, Plan, draw
 from p2pchat.simulation.linearizability import NEVER, Operation, Value, Verdict, check
 from p2pchat.simulation.report import Outcome
@@ -62,8 +65,8 @@ class Change(Protocol):
     def decide(self, old: Value) -> Value:
         """What becomes of a value; the same value if it is refused."""
 
-    def judge(self, old: Value) -> Value:
-        """As `decide`; a refusal is NameTaken or Conflict."""
+    def judge(self, old: Value, now: float) -> Value:
+        """As `decide`, by a gateway whose clock says `now`; a refusal is NameTaken or Conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Write:
         before = Held(b"", b"", 0) if old is None else decode(old)
         return Held(self.writer, before.writer, before.number + 1).encode()
 
-    def judge(self, old: Value) -> Value:
+    def judge(self, old: Value, _now: float) -> Value:
         """As accounts do it: a refusal is an exception."""
         if old is not None and self.creates:
             raise NameTaken("This name is taken.")
@@ -100,8 +103,21 @@ def keep(old: Value) -> Value:
 class Names:
     """The clients of one run and what they were told."""
 
-    def __init__(self, clients: Clients, keys: list[RegisterKey], chance: Random) -> None:
-        self._clients, self._keys, self._chance = clients, keys, chance
+    def __init__(
+        self,
+        clients: Clients,
+        keys: list[RegisterKey],
+        chance: Random,
+        truth: Clock = lambda: 0.0,
+        clocks: Clocks | None = None,
+    ) -> None:
+        """
+        Args:
+            truth: the time.
+            clocks: what the nodes believe that it is, where names end and are taken again.
+        """
+        self._clients, self._keys, self._chance, self._truth, self._clocks = clients, keys, chance, truth, clocks
+        self._early: list[str] = []
         self.histories: dict[RegisterKey, dict[int, Operation]] = {key: {} for key in keys}
         self.refused: list[str] = []
         self.versions: dict[tuple[RegisterKey, Value], set[int]] = {}
@@ -111,6 +127,8 @@ class Names:
         key, kind = self._chance.choice(self._keys), self._chance.random()
         if kind < 0.3:
             await self.read(key)
+        elif self._clocks is not None:
+            await self.change(key, endings.drawn(number, self._truth(), self._chance))
         else:
             await self.change(key, Write(b"w%d" % number, creates=kind < 0.65))
 
@@ -126,6 +144,7 @@ class Names:
         except (NoQuorum, Moving, UnknownOutcome):
             return None
         self.versions.setdefault((key, read.value), set()).add(read.version)
+        self._look(read.value)
         self.histories[key][called] = Operation(called, self._clients.tick(), keep, read.value, "read")
         return (read.value,)
 
@@ -150,6 +169,10 @@ class Names:
                     del history[called]
                     self.refused.append(f"{write} called {called} was certainly not done")
                 return False if certain else None
+            except (
+                Misbehaved
+            ):  # the members refuse what this gateway's clock let pass; an earlier try may still be done
+                return None
             except UnknownOutcome:
                 certain = False
                 if self._chance.random() < 0.3:
@@ -157,7 +180,8 @@ class Names:
                 continue
             if not (done or certain) and len(history) > OPERATIONS_KEPT:
                 return None  # an earlier try may have been done, and be forgotten by now
-            history[called] = replace(operation, returned=self._clients.tick(), seen=seen, told=told)
+            decide = operation.decide if done else keep  # it may be refused because of the time
+            history[called] = replace(operation, decide=decide, returned=self._clients.tick(), seen=seen, told=told)
             return done
         return None
 
@@ -165,20 +189,30 @@ class Names:
         """One call; the old value that it was decided on, whether that is known, and whether it was not refused."""
         seen: list[Value] = [None]
 
-        def judge(old: Value) -> Value:
-            seen[0] = old
-            return write.judge(old)
+        async def change(service: ReplicationService, node: Identifier) -> Changed:
+            clock = self._truth if self._clocks is None else self._clocks.of(node)
+
+            def judge(old: Value) -> Value:
+                seen[0] = old
+                return write.judge(old, clock())
+
+            return await service.change(key, judge, write.writer)
 
         try:
-            changed = await self._clients.ask(lambda service: service.change(key, judge, write.writer))
+            changed = await self._clients.ask_node(change)
         except (NameTaken, Conflict):
             return seen[0], True, False
         self.versions.setdefault((key, changed.value), set()).add(changed.version)
+        self._look(changed.value)
         return seen[0], not changed.repeated, True
 
+    def _look(self, value: Value) -> None:
+        if self._clocks is not None and endings.too_early(value, self._truth()):
+            self._early.append(f"at {self._truth():.2f} a name is seen that is still closed: {value!r}")
+
     def violations(self) -> list[str]:
-        """What no order of the operations explains."""
-        found = []
+        """What no order of the operations explains, and what came too early."""
+        found = list(self._early)
         for key, history in self.histories.items():
             if check(history.values()) is Verdict.VIOLATION:
                 lines = [*map(describe, history.values()), *self.refused]
@@ -224,7 +258,11 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     chaos = Chaos(world, plan)
     clients = Clients(world)
     keys = [RegisterKey(Identifier(chance.getrandbits(BITS)), KIND_ACCOUNT) for _ in range(chance.choice((1, 1, 2)))]
-    names = Names(clients, keys, chance)
+    clocks = None
+    if Random(f"{seed}/endings").random() < endings.SHARE:
+        told = Clocks(seed, world.clock.seconds, [machine.node for machine in world.machines])
+        clocks, world.formats_of = told, lambda node: endings.formats(told.of(node))
+    names = Names(clients, keys, chance, world.clock.seconds, clocks)
     count = chance.randint(6, MAX_OPERATIONS)
     clients.plan(chance, count, plan, names.operate)
     story = clients.run(chaos, names.read_all, SECONDS) + names.violations()

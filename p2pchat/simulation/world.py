@@ -1,6 +1,6 @@
 """A small ring in memory: nodes with the real replication service, which crash, restart and lose their disks."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
@@ -92,7 +92,7 @@ class Life:
                 scene.compare_every,
                 is_careful=scene.careful,
             ),
-            world.formats,
+            world.formats_of(machine.node),
             self.wanted,
             self.is_live,
             lambda: EPOCH_SECONDS + world.clock.seconds(),
@@ -154,7 +154,9 @@ class World:
     """Everything of one run; each purpose draws from its own stream of chance, so that none shifts another."""
 
     def __init__(self, seed: int, scene: Scene, formats: Formats) -> None:
-        self.seed, self.scene, self.formats = seed, scene, formats
+        self.seed, self.scene = seed, scene
+        self.formats_of: Callable[[Identifier], Formats] = lambda node: formats
+        """The judges of one node; where clocks matter, each has its own."""
         self.clock = HeapClock()
         self.network = Network(self.clock, self.stream("network"), scene.coded)
         self._identities = self.stream("identities")

@@ -8,18 +8,19 @@ from twisted.internet.defer import succeed
 from p2pchat.errors import NoQuorum, SessionReplaced, StaleKey
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.results import Changed, Page, Read, Stored, Trace
-from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.uset import Item, ItemState
 from p2pchat.server.formats import formats
 from tests.crypto.keys import RING
 
 WHOLE = Identifier(7)
+NOW_MS = 1_790_000_000_000
 
 
 class MemoryReplication:
-    """One copy of everything; answers at once.  `silent`: no quorum."""
+    """One copy of everything; answers at once.  `silent`: no quorum; `now_ms`: what the members' clocks say."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: Callable[[], int | None] = lambda: NOW_MS) -> None:
         self.registers: dict[RegisterKey, bytes] = {}
         self.items: dict[Identifier, dict[bytes, Item]] = {}
         self.states: dict[bytes, ItemState] = {}
@@ -27,7 +28,7 @@ class MemoryReplication:
         self.on_added: list[Callable[[Identifier, tuple[bytes, ...]], None]] = []
         self.silent = False
         self.reads, self.copies = 0, 5
-        self._formats = formats(RING)
+        self._formats = formats(RING, now_ms)
 
     async def change(
         self, key: RegisterKey, decide: Callable[[bytes | None], bytes | None], operation: bytes, timeout: float = 10.0
@@ -38,6 +39,7 @@ class MemoryReplication:
         new = decide(old)
         if new is not None and new != old:
             self._formats.validators[key.kind](old, new)
+            self._formats.check_times(key.kind, old, new)
             self.registers[key] = new
             for told in self.on_changed:
                 told(key, new)
@@ -52,6 +54,9 @@ class MemoryReplication:
     async def add(self, point: Identifier, key_fence: bytes, items: Sequence[Item], timeout: float = 10.0) -> Stored:
         """As ReplicationService."""
         self._heard()
+        account = self.registers.get(RegisterKey(point, KIND_ACCOUNT))
+        if account is not None and self._formats.is_closed(account):
+            raise StaleKey("The account was deleted.")
         if self._formats.key_id_of(self.registers.get(RegisterKey(point, KIND_MAILKEY), b"")) != key_fence:
             raise StaleKey("Another mail key is current.")
         for item in items:
@@ -74,6 +79,12 @@ class MemoryReplication:
         for each in ids:
             self.items.get(point, {}).pop(each, None)
             self.states[each] = state
+
+    async def close(self, point: Identifier) -> int:
+        """As ReplicationService."""
+        gone = self.items.pop(point, {})
+        self.states.update(dict.fromkeys(gone, ItemState.UNOPENABLE))
+        return len(gone)
 
     async def state(self, point: Identifier, item: bytes) -> ItemState:
         """As ReplicationService."""

@@ -71,7 +71,7 @@ class MemoryRing:
     """One node that is a whole ring; `down` makes it unreachable, `lose` loses single answers of work that was done."""
 
     def __init__(self, clock: Clock) -> None:
-        self.clock, self.replication = clock, MemoryReplication()
+        self.clock, self.replication = clock, MemoryReplication(self.now_ms)
         self.online: dict[str, bool] = {}
         self.agents: list[MemoryGateway] = []
         self.down = False
@@ -87,6 +87,7 @@ class MemoryRing:
             proving,
             self.push,
             clock,
+            self.now_ms,
         )
         self.mailbox = MailboxService(
             NODE,
@@ -110,6 +111,9 @@ class MemoryRing:
                 PresenceLocator(self),
             ]
         )
+
+    def now_ms(self) -> int:
+        return int(1000 * (START + self.clock.seconds()))
 
     async def _no_call(self, *_: Any, **__: Any) -> dict[str, Any]:
         raise NoNodeReachable("There is no other node.")

@@ -61,20 +61,36 @@ def hybrid_public(private: bytes) -> bytes:
 
 
 def renewals(encoded: bytes, ring: bytes, user: bytes, fp: bytes) -> list[tuple[bytes, int]]:
-    """(fp_before, version) of each renewal, the oldest first; they lead to `fp`."""
+    """(fp_before, version) of each renewal or end of an account, the oldest first; they lead to `fp`."""
     found: list[tuple[bytes, int]] = []
     after = fp
     for each in reversed(cut(encoded)):
-        statement, signature, sign, seal = cut(each)
-        who, before, named, version = fields_of(statement, "succession", ring, 4)
-        if who != user or named != after or before != fingerprint(ring, user, sign, seal):
+        if cut(cut(each)[0])[0] == b"p2pchat/1 closing":
+            before, version, _ = closing(each, ring, user)
+        else:
+            statement, signature, sign, seal = cut(each)
+            who, before, named, counted = fields_of(statement, "succession", ring, 4)
+            if who != user or named != after or before != fingerprint(ring, user, sign, seal):
+                raise ValueError("renewal")
+            pss(sign, signature, statement)
+            version = int.from_bytes(counted, "big")
+        if before == after:
             raise ValueError("renewal")
-        pss(sign, signature, statement)
-        found.insert(0, (before, int.from_bytes(version, "big")))
+        found.insert(0, (before, version))
         after = before
     if sorted(found, key=lambda each: each[1]) != found or len(found) > 3:
         raise ValueError("order of renewals")
     return found
+
+
+def closing(encoded: bytes, ring: bytes, user: bytes) -> tuple[bytes, int, int]:
+    """(fp, version, time) of the end of an account."""
+    statement, signature, sign, seal = cut(encoded)
+    who, fp, version, time = fields_of(statement, "closing", ring, 4)
+    if who != user or fp != fingerprint(ring, user, sign, seal):
+        raise ValueError("closing")
+    pss(sign, signature, statement)
+    return fp, int.from_bytes(version, "big"), int.from_bytes(time, "big")
 
 
 def account(register: bytes, ring: bytes) -> dict[str, Any]:
@@ -88,8 +104,11 @@ def account(register: bytes, ring: bytes) -> dict[str, Any]:
         raise ValueError("account")
     led = renewals(more[0], ring, user, fp) if more else []
     found = {"user": user, "version": number, "prev": prev, "fp": fp, "digest": sha(public), "renewals": led}
-    if cut(private)[0] == b"p2pchat/1 deleted":
-        return found | {"deleted": int.from_bytes(fields_of(private, "deleted", ring, 2)[1], "big")}
+    if len(cut(private)) == 4:
+        ends, last, time = closing(private, ring, user)
+        if (ends, last) != (fp, number):
+            raise ValueError("closing")
+        return found | {"deleted": time}
     return found | dict(zip(CREDENTIALS, fields_of(private, "credentials", ring, 11), strict=True))
 
 

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.crypto.account import Account, AccountPublic, validate_successor
 from p2pchat.crypto.credentials import change_password, register
-from p2pchat.crypto.encoding import NO_PREVIOUS, T, lv, split, u64
+from p2pchat.crypto.encoding import NO_PREVIOUS, lv, split
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.errors import Conflict, Misbehaved
 from tests.crypto.keys import CHEAP, RING, Drawn, heir, identity
@@ -85,20 +85,3 @@ class AccountTests(SynchronousTestCase):
         ):
             lying = Account.create(identity("bob"), wrong.encode(RING))
             self.assertRaises(Misbehaved, Account.parse, lying.encode(), RING)
-
-
-class DeletionTests(SynchronousTestCase):
-    def test_a_deleted_account_says_when_and_a_new_one_may_follow(self) -> None:
-        old = account()
-        gone = Account.deleted(identity("bob"), old, at=1234)
-        again = Account.parse(gone.encode(), RING)
-        self.assertEqual(again.deleted_at, 1234)
-        self.assertRaises(Misbehaved, lambda: again.credentials)
-        validate_successor(old.encode(), gone.encode(), RING)
-        new = register(heir(), b"password", RecoveryKey(bytes(32)), CHEAP, Drawn(4)).account
-        validate_successor(gone.encode(), new.encode(), RING)
-        self.assertRaises(Misbehaved, validate_successor, old.encode(), new.encode(), RING)
-
-    def test_the_end_of_an_account_names_its_user(self) -> None:
-        lying = Account.create(identity("bob"), T("deleted", RING, b"carol", u64(1)))
-        self.assertRaises(Misbehaved, Account.parse, lying.encode(), RING)

@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.client import directory
 from p2pchat.client.keyring import Keyring
 from p2pchat.crypto import (
     account,
@@ -103,6 +104,11 @@ def keys_stay(self: Keyring, key_ids: set[bytes]) -> list[bytes]:
     return [each.key_id for each in self.keys.mail if each.key_id not in key_ids]
 
 
+def any_clock(known: Any, links: Any, now_ms: int | None) -> None:
+    if now_ms is not None:
+        succession.check_reopened(known, links, now_ms)
+
+
 def any_end(padded: bytes, to: int | None = None) -> bytes:
     return padded.rpartition(b"\x80")[0]
 
@@ -168,7 +174,7 @@ PLANTED = (
     ),
     Planted(
         "session of anybody",
-        "tests.crypto.test_session.SessionTests.test_another_identity_is_refused_unless_the_account_ended",
+        "tests.crypto.test_session.SessionTests.test_another_identity_is_refused",
         [(session, "_same_person", yes)],
     ),
     Planted(
@@ -195,6 +201,31 @@ PLANTED = (
         "identity renewed by anybody",
         "tests.crypto.test_succession.AccountTests.test_an_identity_that_the_old_one_did_not_name_is_refused",
         [(account, "leads_from", yes), (succession, "parse_all", nothing)],
+    ),
+    Planted(
+        "name that opens before its time",
+        "tests.crypto.test_closing.AccountTests.test_somebody_else_follows_after_30_days_and_not_before",
+        [(account, "check_reopened", nothing)],
+    ),
+    Planted(
+        "name that a wrong clock opens",
+        "tests.crypto.test_closing.AccountTests.test_a_member_whose_clock_is_far_off_opens_nothing",
+        [(account, "check_reopened", any_clock)],
+    ),
+    Planted(
+        "account that anybody ends",
+        "tests.crypto.test_closing.AccountTests.test_the_identity_ends_its_account_and_nobody_else",
+        [(account, "leads_from", yes)],
+    ),
+    Planted(
+        "end of an account that nobody signed",
+        "tests.crypto.test_closing.AccountTests.test_every_altered_byte_of_an_end_is_refused",
+        [(PublicIdentity, "verify", nothing)],
+    ),
+    Planted(
+        "next owner of a name who passes for the one before",
+        "tests.client.test_deletion.NameTests.test_contacts_see_loudly_that_it_is_somebody_else",
+        [(directory, "renewed_from", succession.leads_from)],
     ),
     Planted(
         "admitter that the root did not sign",

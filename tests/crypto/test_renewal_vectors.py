@@ -18,7 +18,7 @@ from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.crypto.orders import PLAN, Order
 from p2pchat.crypto.passwords import Stretched
 from p2pchat.crypto.session import SessionRecord, open_addresses
-from p2pchat.crypto.succession import Succession
+from p2pchat.crypto.succession import Link
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import Address, to_bytes
@@ -39,7 +39,7 @@ def altered(octets: bytes, place: int) -> bytes:
     return octets[:place] + bytes([octets[place] ^ 1]) + octets[place + 1 :]
 
 
-def led(successions: tuple[Succession, ...]) -> list[tuple[bytes, int]]:
+def led(successions: tuple[Link, ...]) -> list[tuple[bytes, int]]:
     return [(each.before.fingerprint, each.version) for each in successions]
 
 
@@ -68,14 +68,14 @@ class VectorCase(SynchronousTestCase):
 class AccountTests(VectorCase):
     def test_each_version_is_read_alike_and_follows_the_one_before(self) -> None:
         before = None
-        for version in range(1, 6):
+        for version in range(1, 7):
             mine, other = Account.parse(self.raw(f"account {version}"), RING), self.account(version)
             public = mine.public
             self.assertEqual(
                 (public.version, public.digest, public.fingerprint), (version, other["digest"], other["fp"])
             )
             self.assertEqual((public.previous, led(public.successions)), (other["prev"], other["renewals"]))
-            self.assertEqual(mine.deleted_at, other.get("deleted"))
+            self.assertEqual(None if mine.closing is None else mine.closing.at, other.get("deleted"))
             self.assertEqual(other["prev"], bytes(32) if before is None else before["digest"])
             account.validate_successor(
                 None if before is None else self.raw(f"account {version - 1}"), mine.encode(), RING
@@ -142,9 +142,29 @@ class SessionTests(VectorCase):
             session.validate_successor(before, encoded, RING)
             before = encoded
             chain.append(other["place"])
-        self.assertEqual(chain, [(1, 0), (2, 0), (3, 0), (3, 2**64 - 1)])
+        self.assertEqual(chain, [(1, 0), (2, 0), (3, 0), (4, 0)])
         renewed = independent.session(self.raw("session 3"), RING)
         self.assertEqual((renewed["fp"], renewed["renewals"]), (self.heir.fingerprint, [(self.bob.fingerprint, 4)]))
+
+    def test_the_end_of_an_account_and_who_has_the_name_next_are_read_alike(self) -> None:
+        ended, following = Account.parse(self.raw("account 5"), RING), Account.parse(self.raw("account 6"), RING)
+        end = independent.closing(ended.private, RING, b"bob")
+        assert ended.closing is not None
+        self.assertEqual(end, (self.heir.fingerprint, 5, ended.closing.at))
+        self.assertEqual((ended.closing.before, ended.closing.version), (self.heir.public, 5))
+        self.assertEqual(led(following.public.successions), [(self.bob.fingerprint, 4), (self.heir.fingerprint, 5)])
+        opens = end[2] + 30 * 24 * 3600 * 1000
+        for form, last, first in (
+            (account, "account 5", "account 6"),
+            (session, "session 3", "session 4"),
+            (mailkey, "mail key 4, drained", "mail key 5"),
+        ):
+            form.check_times(self.raw(last), self.raw(first), RING, opens)
+            for early in (opens - 1, None):
+                self.assertRaises(Misbehaved, form.check_times, self.raw(last), self.raw(first), RING, early)
+        for place in range(0, len(ended.private), 40):
+            wrong = altered(ended.private, place)
+            self.assertRaises(FAILURES, independent.closing, wrong, RING, b"bob")
 
     def test_addresses_open_for_who_has_the_capability(self) -> None:
         for number in (1, 2, 3):

@@ -71,14 +71,9 @@ class SessionTests(SynchronousTestCase):
     def test_another_key_within_the_epoch_is_refused(self) -> None:
         self.assertRaises(Misbehaved, self.accept, self.first, session(self.first, log_in=False, key=2))
 
-    def test_another_identity_is_refused_unless_the_account_ended(self) -> None:
-        def inherited(after: SessionRecord) -> SessionRecord:
-            return SessionRecord.create(heir(), session_key(4), NODE, b"", 5, after, True)
-
-        self.assertRaises(Misbehaved, self.accept, self.second, inherited(self.second))
-        end = SessionRecord.create(identity("bob"), session_key(2), None, b"", 5, self.second, False, closing=True)
-        self.accept(self.second, end)
-        self.accept(end, inherited(end))
+    def test_another_identity_is_refused(self) -> None:
+        inherited = SessionRecord.create(heir(), session_key(4), NODE, b"", 5, self.second, True)
+        self.assertRaises(Misbehaved, self.accept, self.second, inherited)
 
     def test_a_foreign_session_key_or_signature_is_refused(self) -> None:
         foreign = replace(self.first, possession=session_key(9).sign(self.first.body))

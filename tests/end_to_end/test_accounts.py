@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -131,11 +133,24 @@ class AccountTests(SynchronousTestCase):
         self.assertEqual(elsewhere.login().row["fingerprint"], row["fingerprint"])
 
     def test_an_account_that_is_deleted_is_gone_and_its_name_closed(self) -> None:
-        jan, other = self.stage.person("jan"), self.stage.person("jan", home="jan2")
+        jan, other, jutta = self.stage.person("jan"), self.stage.person("jan", home="jan2"), self.stage.person("jutta")
         jan.register()
-        jan("unregister", "--password-file", str(jan.password))
+        jutta.register()
+        jutta("send", "jan", "while you are here", "--wait", "delivered")
+        jan.stop_agent()
+        stored = jutta("send", "jan", "while you are away", "--wait", "stored").row
+        self.assertEqual(stored["state"], "stored")
+        row = jan("unregister", "--yes", "--password-file", str(jan.password)).row
+        self.assertIn(b"while you are here", Path(row["history"]).read_bytes())
+        self.assertEqual(jan("session").row["state"], "none")
         other.login(status=4)
-        other("register", "jan", "--password-file", str(other.password), status=5)
+        taken = other("register", "jan", "--password-file", str(other.password), status=5)
+        opens = datetime.now(UTC) + timedelta(days=30, minutes=10)
+        self.assertIn("was given up and stays closed until", taken.errors)
+        self.assertTrue(any(f"{at:%Y-%m-%d %H:%M} UTC" in taken.errors for at in (opens, opens + timedelta(minutes=1))))
+        late = jutta("send", "jan", "after you left", status=1)
+        self.assertIn("jan deleted the account on", late.errors)
+        self.assertEqual(late.row["state"], "failed")
 
     def test_presence_is_seen_and_lost(self) -> None:
         kai, lea = self.stage.person("kai"), self.stage.person("lea")

@@ -61,6 +61,21 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual((reply.status, reply.reason), (Status.REFUSED, b"This value does not follow."))
         self.assertEqual(founder.read().content.value, None)
 
+    def test_a_value_whose_time_has_not_come_is_refused_also_where_it_is_said_not_to_follow(self) -> None:
+        judged: list[tuple[bytes | None, bytes]] = []
+
+        def refuse(kind: int, held: bytes | None, proposed: bytes) -> None:
+            judged.append((held, proposed))
+            if proposed == b"early":
+                raise Misbehaved("It is not time for this.")
+
+        founder = Lone(A, founder=True, formats=Formats(check_times=refuse))
+        founder.accept(1, b"x")
+        reply = founder.ask(AcceptRequest(ACCOUNT, Ballot(1, 2, A), Versioned(9, (bytes(16),), b"early")))
+        self.assertEqual((reply.status, reply.reason), (Status.REFUSED, b"It is not time for this."))
+        self.assertEqual(judged, [(None, b"x"), (b"x", b"early")])
+        self.assertEqual(founder.read().content.value, b"x")
+
     def test_ballots_in_another_name_and_long_values_are_refused(self) -> None:
         with self.assertRaises(Misbehaved):
             self.founder.ask(PrepareRequest(ACCOUNT, Ballot(1, 1, B)), A)

@@ -8,7 +8,7 @@ from p2pchat.replication.ground import Added
 from p2pchat.replication.requests import AddRequest, BuryRequest, CollectRequest, LookRequest, Status
 from p2pchat.replication.uset import MAX_ITEMS, MAX_PAYLOAD_BYTES, Item, ItemState, StoredItem
 
-from .cases import FOUR, MAILKEY, POINT, SESSION, THREE, A, B, Lone, item_id
+from .cases import ACCOUNT, FOUR, MAILKEY, POINT, SESSION, THREE, A, B, Lone, item_id
 
 
 class SetKeeperTests(SynchronousTestCase):
@@ -47,6 +47,17 @@ class SetKeeperTests(SynchronousTestCase):
         self.assertEqual(self.founder.add(1, fence=b"key 2").status, Status.STALE_KEY)
         self.assertEqual(self.founder.add(1).status, Status.STALE_KEY)
         self.assertEqual(self.founder.add(1, fence=b"key 1").status, Status.OK)
+
+    def test_a_deleted_account_takes_nothing_and_its_items_can_be_buried(self) -> None:
+        self.founder = Lone(A, founder=True, formats=Formats(is_closed=lambda account: account == b"end"))
+        self.founder.accept(1, b"alive", key=ACCOUNT)
+        self.assertEqual(self.founder.add(1, 2).status, Status.OK)
+        keeper = self.founder.member.sets
+        self.assertEqual(keeper.close(self.founder.store, POINT), 0, "it lives")
+        self.founder.accept(2, b"end", key=ACCOUNT)
+        self.assertEqual(self.founder.add(3).status, Status.STALE_KEY)
+        self.founder.store.commit([lambda store: self.assertEqual(keeper.close(store, POINT), 2)])
+        self.assertEqual(self.states(), {1: ItemState.UNOPENABLE, 2: ItemState.UNOPENABLE})
 
     def test_an_older_session_is_replaced(self) -> None:
         self.founder.accept(1, b"3", key=SESSION)

@@ -37,5 +37,5 @@ class RecordTests(SynchronousTestCase):
 
     def test_a_login_over_another_record_is_refused(self) -> None:
         change = Compare(b"s1", b"before", b"after")
-        self.assertEqual((change.judge(b"before"), change.decide(b"other")), (b"after", b"other"))
-        self.assertRaises(Conflict, change.judge, b"other")
+        self.assertEqual((change.judge(b"before", 0.0), change.decide(b"other")), (b"after", b"other"))
+        self.assertRaises(Conflict, change.judge, b"other", 0.0)

@@ -1,5 +1,8 @@
 """Names stay linearizable under faults, run after run alike, and each planted bug is noticed."""
 
+from random import Random
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -7,10 +10,27 @@ from p2pchat.identifiers import Identifier
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
-from p2pchat.simulation import names
+from p2pchat.simulation import endings, names
 from p2pchat.simulation.world import Scene, World
 
 KEY = RegisterKey(Identifier(5), KIND_ACCOUNT)
+
+
+class Looking:
+    """Keeps the clients of a run, to look at what they saw."""
+
+    def __init__(self) -> None:
+        self.made: list[names.Names] = []
+        self._make = names.Names
+
+    def names(self, *arguments: Any) -> names.Names:
+        self.made.append(self._make(*arguments))
+        return self.made[-1]
+
+    def again(self) -> int:
+        """How many values were seen whose name somebody else had before."""
+        values = {value for each in self.made for _, value in each.versions if value is not None}
+        return sum(endings.decode(value).since is not None for value in values)
 
 
 class NamesTests(SynchronousTestCase):
@@ -24,6 +44,13 @@ class NamesTests(SynchronousTestCase):
         """972: a node lost its disk while it was about to be elected beside another lost one: more than is promised."""
         for seed in (972,):
             self.assertEqual(names.simulate(seed).story, (), f"seed {seed}")
+
+    def test_names_that_end_are_taken_again_and_never_too_early(self) -> None:
+        run = Looking()
+        self.patch(names, "Names", run.names)
+        for seed in (seed for seed in range(1, 300) if Random(f"{seed}/endings").random() < endings.SHARE):
+            self.assertEqual(names.simulate(seed).story, (), f"seed {seed}")
+        self.assertGreater(run.again(), 10, "the experiment did not get to what it is for")
 
     def test_same_seed_same_events(self) -> None:
         for seed in (3, 4):

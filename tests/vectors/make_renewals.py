@@ -1,7 +1,8 @@
 """Makes the vectors of what follows a first record anew: `python -m tests.vectors.make_renewals`, by hand only.
 
 One account's life: registered, its hash renewed at a higher cost, a new password, a new identity, deleted; with the
-sessions and mail keys of that time.  And one ring's: certificates, addresses, a founder, two lists of evictions.
+sessions and mail keys of that time, and the first of whoever has the name next.  And one ring's: certificates,
+addresses, a founder, two lists of evictions.
 """
 
 import json
@@ -15,11 +16,10 @@ from p2pchat.crypto.credentials import Costs, Enrolled
 from p2pchat.crypto.evictions import Evictions
 from p2pchat.crypto.historykey import HistoryKeyFile
 from p2pchat.crypto.identity import Identity
-from p2pchat.crypto.mailkey import CLOSED, MailKeyRecord, MailKeys
+from p2pchat.crypto.mailkey import MailKeyRecord, MailKeys
 from p2pchat.crypto.noderecord import NodeRecord
 from p2pchat.crypto.orders import PLAN, Order
 from p2pchat.crypto.passwords import Parameters
-from p2pchat.crypto.primitives import hybrid_public
 from p2pchat.crypto.session import SessionRecord, seal_addresses
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.identifiers import Address, Identifier
@@ -34,12 +34,18 @@ BEGAN = 1_790_000_000_000
 HISTORY_KEY = bytes(range(100, 132))
 
 
+def third() -> Identity:
+    """One more person who is called bob."""
+    keys = identity("mallory")
+    return Identity.load("bob", RING, keys.pkcs8_sign, keys.pkcs8_seal)
+
+
 class Life:
     """Everything that one account publishes."""
 
     def __init__(self) -> None:
         self.chance, self.values = Drawn(5), dict[str, Any]()
-        self.bob, self.heir = identity("bob"), heir()
+        self.bob, self.heir, self.next = identity("bob"), heir(), third()
         self.session: SessionRecord | None = None
         self.mail: MailKeys | None = None
 
@@ -95,17 +101,19 @@ class Life:
         return {"history key": HISTORY_KEY, **recovery, **self.values}
 
     def close(self, deleted: Account) -> None:
-        """The last value of each register."""
+        """The account's end, and somebody else who is called bob a month later."""
         assert self.session is not None
         assert self.mail is not None
         self.values["account 5"] = deleted.encode()
-        end = SessionRecord.create(
-            self.heir, session_key(3), None, b"", BEGAN + 9, self.session, log_in=False, closing=True
+        enrolled = credentials.register(self.next, FIRST, RECOVERY, CHEAP, self.chance, deleted)
+        account = self.account("account 6", enrolled)
+        self.log_in("session 4", self.next, 4, account)
+        private, escrow_public = self.chance(96), account.credentials.escrow_public
+        record = MailKeyRecord.create(
+            self.next, self.session.epoch, self.mail.current.number + 1, private, escrow_public
         )
-        self.values["session 4"] = end.encode()
-        number, private = self.mail.current.number + 1, self.chance(96)
-        record = MailKeyRecord.create(self.heir, CLOSED, number, private, hybrid_public(self.chance(96)))
-        self.values["mail key 5"] = MailKeys(record, None, self.mail.successions).encode()
+        self.values["mail key 5"] = MailKeys(record, None, account.public.successions).encode()
+        self.values["mail key 5 private"] = private
 
 
 def ring() -> dict[str, Any]:
