@@ -22,7 +22,7 @@ from p2pchat.replication.slots import slot_of
 
 USED_SECONDS = 60.0
 """For so long after something was asked of it, a slot counts as used."""
-FEW_SLOTS = 16
+FEW_SLOTS = 64
 """Slots in use that change together."""
 
 

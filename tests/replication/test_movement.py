@@ -65,10 +65,10 @@ class GrowthTests(MovementCase):
         self.check(ring, ring.nodes[3])
 
     def test_slots_in_use_change_a_few_at_a_time_and_all_others_together(self) -> None:
-        ring = self.ring(3, slots=128)
+        ring = self.ring(3, slots=512)
         ring.grow(3)
-        for number in range(0, 128, 2):
-            key = RegisterKey(Identifier((2 * number + 1) * CIRCLE // 256), KIND_ACCOUNT)
+        for number in range(0, 512, 2):
+            key = RegisterKey(Identifier((2 * number + 1) * CIRCLE // 1024), KIND_ACCOUNT)
             ring.ask(ring.nodes[1].service.read(key))
         elected: list[tuple[int, ...]] = []
         run = Election.run
