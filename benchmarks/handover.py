@@ -183,7 +183,7 @@ class Torn(Move):
 
     def __init__(self, world: World, chance: random.Random) -> None:
         super().__init__(world, "torn")
-        self.chance, self.kills, self.wanted_kills = chance, 0, 0
+        self.chance, self.kills, self.wanted_kills, self.moving = chance, 0, 0, False
         self.old, self.new = "torn0", "torn1"
 
     async def soak(self, options: argparse.Namespace) -> dict[str, Any]:
@@ -209,6 +209,7 @@ class Torn(Move):
     async def _move(self) -> None:
         """One move, until both homes say that it is done; agents are killed all the while."""
         await self.world.start_agent(self.new, self.servers)
+        self.moving = True
         killing = Deferred.fromCoroutine(self._kill_on())
         try:
             while not await self._entered():
@@ -219,9 +220,8 @@ class Torn(Move):
                     raise P2PChatError(f"A torn move from {self.old} to {self.new} does not end.")
                 await deferLater(self.world.reactor, LOOK_SECONDS)
         finally:
-            killing.cancel()
-            with contextlib.suppress(CancelledError):
-                await killing
+            self.moving = False
+            await killing  # to its end, so that who was killed last is there again
             for home in (self.old, self.new):
                 if self.world.agents[home].process.poll() is not None:
                     await self.world.start_agent(home, self.servers)
@@ -248,6 +248,8 @@ class Torn(Move):
         """Kill one of the two agents at a random moment, start it again, and so on."""
         while self.kills < self.wanted_kills:
             await deferLater(self.world.reactor, self.chance.uniform(*KILL_SECONDS))
+            if not self.moving:
+                return
             home = self.chance.choice((self.old, self.new))
             process = self.world.agents[home].process
             process.kill()

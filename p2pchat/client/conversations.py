@@ -247,6 +247,8 @@ class Conversations:
                 raise UserError(f"{name} = {value!r} is no setting; see `p2pchat help`.")
         if changes and VISIBLE_TO in changes and agent.active is not None:
             agent.active.own.beat_now()
+        if changes and HANDOVER in changes:
+            agent.hand_over.connected()  # this home may have waited for the answer
         return {
             VISIBLE_TO: settings.get(VISIBLE_TO, "everyone"),
             READ_RECEIPTS: settings.get(READ_RECEIPTS, "1") == "1",

@@ -183,6 +183,9 @@ class Giver(Service):
         """Keep some pages under way, until there are no more; whether there were."""
         choice = self._stores.settings.get(HANDOVER, "always")
         if choice == "ask":
+            if progress(self._stores)["state"] != "waiting":
+                note(self._stores, "waiting", 0, self._stores.archive.total())
+                self._changed()
             return False
         given = json.loads(self._stores.settings.get(GIVEN, "{}"))
         under_way = self._stores.handed.count()

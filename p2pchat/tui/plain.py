@@ -22,7 +22,7 @@ SEND_SECONDS = 20.0
 SHOWN_MESSAGES = 20
 QUOTED_CHARACTERS = 40
 
-_HERE = ("help", "msg", "add", "block", "unblock", "status", "session", "retry", "cancel", "why", "quit")
+_HERE = ("help", "msg", "add", "block", "unblock", "status", "session", "handover", "retry", "cancel", "why", "quit")
 _PEOPLE = {"add": commands.Add, "block": commands.Block, "unblock": commands.Unblock, "status": commands.Status}
 
 
@@ -134,6 +134,9 @@ class Plain:
                 self._say(harmless(answers.step(step)))
         elif name == "session":
             self._say(harmless(". ".join(answers.session((await self.link.ask(commands.Session))["session"]))))
+        elif name == "handover":
+            asked = await self.link.ask(commands.Settings, **({"changes": {"handover": rest}} if rest else {}))
+            self._say(answers.handed_over(asked["settings"]))
         else:
             self._help(found, rest)
 

@@ -105,8 +105,11 @@ class HandOverTests(AgentCase):
         new = self.move()
         self.pass_time(5.0)
         self.assertEqual(self.progress(new)["state"], "waiting")
+        old = self.alice.agent.session_row()
+        self.assertEqual((old["state"], old["handover"]["state"], old["handover"]["total"]), ("replaced", "waiting", 6))
+        self.pass_time(120.0)
         self.alice.talk.settings({HANDOVER: "always"})
-        self.pass_time(5.0)
+        self.pass_time(3.0)
         self.assertEqual(self.progress(new)["state"], "done")
 
     def test_taking_the_account_back_brings_what_was_written_meanwhile(self) -> None:

@@ -65,6 +65,9 @@ class PlainTests(SynchronousTestCase):
         self.assertTrue(self.said[-1].startswith("carol: ● online, not verified"), self.said[-1])
         self.plain.typed("/session")
         self.assertEqual(self.said[-1], "me: active")
+        self.plain.typed("/handover never")
+        self.assertIn((commands.Settings, {"changes": {"handover": "never"}}), self.agent.asked)
+        self.assertTrue(self.said[-1].startswith("When you log in elsewhere, this place hands"), self.said[-1])
 
     def test_the_help_has_what_works_by_lines_alone(self) -> None:
         self.plain.typed("/theme light")

@@ -35,9 +35,14 @@ def session(row: Mapping[str, Any]) -> list[str]:
     moving = row.get("handover") or {}
     if moving.get("state") == "done":
         lines.append(f"hand-over: done, {moving.get('messages')} messages")
-    elif words := render.handover(moving):
+    elif words := render.handover(row):
         lines.append(words)
     return lines
+
+
+def handed_over(settings: Mapping[str, Any]) -> str:
+    """What a login elsewhere gets from here."""
+    return f"When you log in elsewhere, this place hands its messages over: {settings['handover']}."
 
 
 def step(row: Mapping[str, Any]) -> str:

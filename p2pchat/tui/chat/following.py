@@ -55,7 +55,7 @@ class Following:
         if standing.state in ("active", "replaced"):
             session = (await screen.link.ask(commands.Session))["session"]
             replaced_at = str((session.get("replaced") or {}).get("at") or "")
-            moving = render.handover(session.get("handover") or {})
+            moving = render.handover(session)
             standing = replace(standing, replaced_at=replaced_at, handover=moving)
         screen.stand(standing)
         chats: list[Mapping[str, Any]] = []

@@ -201,9 +201,12 @@ def status(standing: Standing) -> tuple[str, str]:
     return f"{me} │ node {standing.node} │ ring {standing.ring[:8]}{moving}", "bar"
 
 
-def handover(row: Mapping[str, Any]) -> str:
-    """How far a hand-over is, in words; empty when there is none, or when it is done."""
+def handover(session: Mapping[str, Any]) -> str:
+    """How far the hand-over of a session is, in words; empty when there is none, or when it is done."""
+    row = session.get("handover") or {}
     state, count, total = row.get("state"), row.get("messages") or 0, row.get("total") or 0
+    if state == "waiting" and session.get("state") == "replaced":
+        return f"hand-over: {total} messages wait for your word: /handover always, or never"
     if state == "waiting":
         return "hand-over: waits for the other place"
     if state == "running":

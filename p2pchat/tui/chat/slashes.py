@@ -162,7 +162,7 @@ class Slashes:
     async def _handover(self, rest: str) -> None:
         changes = {"changes": {"handover": rest}} if rest else {}
         settings = (await self._ask(commands.Settings, **changes))["settings"]
-        self._screen.note(f"When you log in elsewhere, this place hands its messages over: {settings['handover']}.")
+        self._screen.note(answers.handed_over(settings))
 
     async def _receipts(self, rest: str) -> None:
         if rest not in ("on", "off", ""):
