@@ -42,12 +42,12 @@ class Experiment:
 
 FURTHER = ("nodes", "rates", "lookups", "plot")
 EXPERIMENTS = (
-    Experiment("names", "names", "names under faults, checked for linearizability", 4_000, ("violations", "lost")),
-    Experiment("mail", "mail", "mailboxes under faults, checked for lost mail", 4_000, ("violations", "lost")),
+    Experiment("names", "names", "names under faults, checked for linearizability", 1_500, ("violations", "lost")),
+    Experiment("mail", "mail", "mailboxes under faults, checked for lost mail", 1_400, ("violations", "lost")),
     Experiment("chat", "chat", "whole agents and nodes under faults: every message once", 25, ("violations", "lost")),
     Experiment("cuts", "cuts", "whole agents on both sides of a long cut", 15, ("violations", "lost")),
     Experiment(
-        "sessions", "logins", "logins and mail keys under faults, checked as both", 2_500, ("violations", "lost")
+        "sessions", "logins", "logins and mail keys under faults, checked as both", 1_200, ("violations", "lost")
     ),
     Experiment("machines", "machines", "bare state machines, in any order", 200_000, ("violations", "lost")),
     Experiment(

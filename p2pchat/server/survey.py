@@ -14,7 +14,7 @@ from p2pchat.crypto.encoding import T, lv, u64
 from p2pchat.crypto.orders import PLAN, SEAL, Order
 from p2pchat.errors import Misbehaved, P2PChatError, TryElsewhere, UserError
 from p2pchat.identifiers import Identifier, from_bytes, name
-from p2pchat.replication.generation import Report, named_nodes, planned
+from p2pchat.replication.generation import Losses, Report, named_nodes, planned
 from p2pchat.replication.packing import pack, unpack
 from p2pchat.replication.succession import Succession
 from p2pchat.server import commands
@@ -91,6 +91,8 @@ class Survey:
         self._chord, self._call, self._survivor, self._bulletins = chord, call, survivor, bulletins
         self._slots, self._replicas = slots, replicas
         self._draft: tuple[int, bytes] | None = None
+        self.losses = Losses((), ())
+        """What the last draft may cost."""
 
     async def look(self, given_up: Iterable[Identifier]) -> Found:
         """Ask everybody whom anybody knows, except those given up."""
@@ -131,9 +133,9 @@ class Survey:
         reports = await self._all({node: self._report(node, encoded) for node in found.survivors})
         refuse_missing(found.survivors - set(reports))
         refuse_missing(named_nodes(reports) - set(reports) - given_up - found.drained)
-        plan, losses = planned(reports, self._slots, self._replicas, order.generation)
+        plan, self.losses = planned(reports, self._slots, self._replicas, order.generation)
         self._draft = order.generation, pack(plan)
-        return len(self._draft[1]), len(losses.empty), len(losses.doubtful)
+        return len(self._draft[1]), len(self.losses.empty), len(self.losses.doubtful)
 
     async def _report(self, node: Identifier, encoded: bytes) -> Report:
         whole, total = b"", 1
@@ -180,13 +182,16 @@ class Survey:
 
     async def _all(self, asked: dict[Identifier, Coroutine[Any, Any, V]]) -> dict[Identifier, V]:
         """Ask at once; those that answered."""
-        running = {node: Deferred.fromCoroutine(work) for node, work in asked.items()}
         answers: dict[Identifier, V] = {}
-        for node, answer in running.items():
+
+        async def take(node: Identifier, work: Coroutine[Any, Any, V]) -> None:
             try:
-                answers[node] = await answer
-            except P2PChatError:
-                continue
+                answers[node] = await work
+            except P2PChatError as error:
+                self._log.debug("{node} gives no answer: {error}", node=name(node), error=str(error))
+
+        for running in [Deferred.fromCoroutine(take(node, work)) for node, work in asked.items()]:
+            await running
         return answers
 
 

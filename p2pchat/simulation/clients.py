@@ -83,14 +83,14 @@ class Clients:
             self._wrong.append(f"{self._open} operations never ended")
         finished = Deferred.fromCoroutine(self._finish(last))
         if not clock.run_while(lambda: not finished.called, PATIENCE_SECONDS):
-            self._wrong.append("after all faults were mended, the ring did not serve again")
+            self._wrong.append(f"after all faults were mended, the ring did not serve again {world.behind()}")
         finished.addErrback(self._note_failure)
         for failure in world.network.failures:
             self._note_failure(failure)
         return self._wrong
 
     async def _finish(self, last: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-        while not await last():
+        while not await last() or self._world.behind():
             pause: Deferred[None] = Deferred()
             self._world.clock.callLater(PAUSE_SECONDS, pause.callback, None)
             await pause

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.configuration import SlotRecord
+from p2pchat.replication.configuration import SlotRecord, State
 from p2pchat.replication.register import Ballot, Register
 from p2pchat.replication.slots import RegisterKey, slot_of
 from p2pchat.replication.store import Store
@@ -36,6 +36,8 @@ class MemoryStore:
         self._counters: dict[str, int] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._trees = Trees()
+        self.states: list[State] = []
+        """Of slots that were written since somebody emptied this list."""
 
     def mark(self) -> int:
         """A point in time to go back to."""
@@ -71,6 +73,7 @@ class MemoryStore:
 
     def put_slot(self, record: SlotRecord) -> None:
         self._write(self._slots, record.slot, record)
+        self.states.append(record.state)
 
     def register(self, key: RegisterKey) -> Register | None:
         return self._registers.get(key)
@@ -193,6 +196,9 @@ class MemoryDisk:
     def __init__(self, store: MemoryStore, clock: HeapClock, chance: Random, slowest: float = 0.004) -> None:
         """`slowest`: seconds that a sync takes at most."""
         self._store, self._clock, self._chance, self._slowest = store, clock, chance, slowest
+        self.watch: Callable[[str, str], None] | None = None
+        """Told of each state of a slot that was "written" and is not durable yet, and when it is "synced"."""
+        self._unsynced: list[State] = []
         self._waiting: list[tuple[Deferred[Any], Any]] = []
         self._marks: list[int] = []
         self._alive = True
@@ -213,7 +219,15 @@ class MemoryDisk:
         if not self._waiting:
             self._clock.at(self._clock.seconds() + self._chance.random() * self._slowest, self._sync)
         self._waiting.append((done, result))
+        states, self._store.states = self._store.states, []
+        self._unsynced += states
+        self._tell(states, "written")
         return done
+
+    def _tell(self, states: list[State], moment: str) -> None:
+        for state in states:
+            if self.watch is not None and self._alive:
+                self.watch(state.name, moment)
 
     def crash(self) -> None:
         """The power fails: no turn of this life ever runs again, and unsynced turns vanish, or the last of them.
@@ -231,6 +245,8 @@ class MemoryDisk:
             return
         self._store.forget_marks()
         self._marks.clear()
+        states, self._unsynced = self._unsynced, []
+        self._tell(states, "synced")
         ready, self._waiting = self._waiting, []
         for done, result in ready:
             if self._alive:

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from p2pchat.simulation.network import Weather
 
+DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Crash:
@@ -83,7 +85,46 @@ class Reshuffle:
     drivers: int
 
 
-Fault: TypeAlias = Crash | CrashInside | CrashAt | RestartAll | LoseDisk | Partition | CutOneWay | Deaf | Reshuffle
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """The authority signs that a node is out, and tells one other node; a new one takes its machine in the end."""
+
+    node: int
+    away: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoseMajority:
+    """The disks of so many machines are gone at once; the operator gives their nodes up after `waiting` seconds."""
+
+    nodes: tuple[int, ...]
+    away: float
+    waiting: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJump:
+    """A machine's clock is wrong by `seconds`, for `lasting` seconds."""
+
+    node: int
+    seconds: float
+    lasting: float
+
+
+Fault: TypeAlias = (
+    Crash
+    | CrashInside
+    | CrashAt
+    | RestartAll
+    | LoseDisk
+    | Partition
+    | CutOneWay
+    | Deaf
+    | Reshuffle
+    | Evict
+    | LoseMajority
+    | ClockJump
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +154,8 @@ class Limits:
         disk_gap: seconds between two lost disks, in which the members can be replaced.
         reshuffles: at most so many slots get random members; slots: how many there are.
         points: named points of the protocol; in half of the runs nodes are killed at one or two of them.
+        evictions: at most so many nodes are evicted; where there may be any, clocks go wrong as well.
+        majorities: whether the disks of a majority may be lost at once; in a third of the runs they are.
     """
 
     faults: int = 5
@@ -121,6 +164,8 @@ class Limits:
     reshuffles: int = 0
     slots: int = 1
     points: tuple[str, ...] = ()
+    evictions: int = 0
+    majorities: bool = False
 
 
 def draw(chance: Random, nodes: int, seconds: float, limits: Limits) -> Plan:
@@ -145,7 +190,26 @@ def draw(chance: Random, nodes: int, seconds: float, limits: Limits) -> Plan:
         for _ in range(chance.randint(1, 2)):
             point = chance.choice(limits.points)
             timed.append(Timed(chance.uniform(0, seconds / 2), CrashAt(point, chance.uniform(0, seconds / 4))))
+    if limits.evictions:
+        timed += _draw_authority(chance, nodes, seconds, limits)
     return Plan(weather, tuple(sorted(timed, key=lambda each: each.when)), seconds)
+
+
+def _draw_authority(chance: Random, nodes: int, seconds: float, limits: Limits) -> list[Timed]:
+    """Evictions, clocks that are apart, and majorities lost for ever."""
+    timed = [
+        Timed(chance.uniform(0, seconds), Evict(chance.randrange(nodes), chance.uniform(0, seconds / 4)))
+        for _ in range(chance.randint(0 if limits.majorities else 1, limits.evictions))
+    ]
+    for _ in range(chance.randint(0, 2)):
+        apart = chance.choice((-1, 1)) * chance.choice((30.0, 600.0, 3 * DAY_SECONDS, 40 * DAY_SECONDS))
+        jump = ClockJump(chance.randrange(nodes), apart, chance.uniform(0, seconds))
+        timed.append(Timed(chance.uniform(0, seconds), jump))
+    if limits.majorities and chance.random() < 1 / 3:
+        lost = tuple(sorted(chance.sample(range(nodes), chance.randint(1, nodes - 1))))
+        away, waiting = chance.uniform(0, seconds / 4), chance.uniform(0.1, seconds / 2)
+        timed.append(Timed(chance.uniform(0, seconds / 2), LoseMajority(lost, away, waiting)))
+    return timed
 
 
 def _draw_weather(chance: Random) -> Weather:

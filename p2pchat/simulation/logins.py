@@ -17,12 +17,13 @@ from p2pchat.replication.uset import Item, ItemState
 from p2pchat.simulation import names, report
 from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
-from p2pchat.simulation.faults import Limits, Plan, draw
+from p2pchat.simulation.faults import Plan, draw
+from p2pchat.simulation.governed import GovernedWorld
 from p2pchat.simulation.linearizability import Operation, Value
 from p2pchat.simulation.mailcheck import NEVER, MailHistory, Span, check
 from p2pchat.simulation.names import Held, Names, decode, keep, validate
 from p2pchat.simulation.report import Outcome
-from p2pchat.simulation.world import World, varied
+from p2pchat.simulation.world import varied
 
 T = TypeVar("T")
 SECONDS = 5.0
@@ -336,9 +337,8 @@ FORMATS = Formats(
 def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed; with a plan of one's own, to find the fault that matters."""
     chance = Random(f"{seed}/workload")
-    world = World(seed, varied(names.scene_of(chance), Random(f"{seed}/variant")), FORMATS)
-    disks = 0 if world.scene.durable else 3
-    limits = Limits(8, disks, disk_gap=0.5, reshuffles=5, slots=world.scene.slots, points=POINTS)
+    world = GovernedWorld(seed, varied(names.scene_of(chance), Random(f"{seed}/variant")), FORMATS)
+    limits = names.limits_of(world.scene, POINTS, majorities=False)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)
     clients = Clients(world)

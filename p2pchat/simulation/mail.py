@@ -9,17 +9,21 @@ from random import Random
 from p2pchat.errors import Moving, NoQuorum, SessionReplaced, StaleKey, UnknownOutcome
 from p2pchat.identifiers import BITS, Identifier
 from p2pchat.replication.formats import Formats
+from p2pchat.replication.register import EMPTY
 from p2pchat.replication.results import Page
 from p2pchat.replication.service import ReplicationService
-from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
-from p2pchat.replication.uset import Item
-from p2pchat.simulation import report
+from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey, slot_of
+from p2pchat.replication.uset import Item, ItemState
+from p2pchat.simulation import names, report
+from p2pchat.simulation.authority import Planned
 from p2pchat.simulation.chaos import POINTS, Chaos
 from p2pchat.simulation.clients import Clients
-from p2pchat.simulation.faults import Limits, Plan, draw
-from p2pchat.simulation.mailcheck import NEVER, MailHistory, Span, check
+from p2pchat.simulation.disk import MemoryStore
+from p2pchat.simulation.faults import Plan, draw
+from p2pchat.simulation.governed import GovernedWorld
+from p2pchat.simulation.mailcheck import NEVER, Beginning, MailHistory, MailVerdict, Span, check
 from p2pchat.simulation.report import Outcome
-from p2pchat.simulation.world import Scene, World, varied
+from p2pchat.simulation.world import Scene, varied
 
 SECONDS = 5.0
 """How long faults last."""
@@ -39,16 +43,29 @@ class Numbered:
         begun: the highest number that any change may have written.
         certain: (number, when its change returned), in order of return.
         known: the newest number that clients use.
+        anew: when a plan of the ring made the register begin with less than was certain, and with which number.
     """
 
     key: RegisterKey
     begun: int = 0
     known: int = 0
     certain: list[tuple[int, int]] = field(default_factory=list)
+    anew: list[tuple[int, int]] = field(default_factory=list)
 
     def at_least(self, when: int) -> int:
-        """The lowest number that the register can have at that place in the order of events."""
-        return max((number for number, returned in self.certain if returned < when), default=0)
+        """The lowest number that the register can have from that place in the order of events until now."""
+        least = max((number for number, returned in self.certain if returned < when), default=0)
+        for began, number in self.anew:
+            least = min(least, number) if when < began else max(number, self._since(began, when))
+        return least
+
+    def _since(self, began: int, when: int) -> int:
+        return max((number for number, returned in self.certain if began < returned < when), default=0)
+
+    def begin(self, when: int, number: int) -> None:
+        """A plan made the register begin anew."""
+        self.anew.append((when, number))
+        self.known = min(self.known, number)
 
 
 class Mailbox:
@@ -61,6 +78,25 @@ class Mailbox:
         self.history = MailHistory()
         self.items: dict[bytes, Item] = {}
         self.wrong: list[str] = []
+        self.begun = [Beginning()]
+
+    def begin(self, when: int, stores: list[MemoryStore]) -> None:
+        """The mailbox goes on with what these members have, whatever was acknowledged before."""
+        for register, kind in ((self.session, KIND_SESSION), (self.key, KIND_MAILKEY)):
+            place = RegisterKey(self.point, kind)
+            held = [found for store in stores if (found := store.register(place)) is not None]
+            value = max(held, key=lambda each: each.accepted, default=EMPTY).content.value
+            register.begin(when, int(value or b"0"))
+        states = {item_id: united_in(stores, self.point, item_id) for item_id in self.items}
+        present = frozenset(item_id for item_id, state in states.items() if state is ItemState.PRESENT)
+        removed = frozenset(item_id for item_id, state in states.items() if state.is_tombstone)
+        self.begun.append(Beginning(when, present, removed))
+
+    def verdicts(self) -> list[tuple[MailVerdict, MailHistory]]:
+        """For each time between two beginnings."""
+        ends = [*(each.when for each in self.begun[1:]), NEVER + 1]
+        parts = [self.history.part(began, end) for began, end in zip(self.begun, ends, strict=True)]
+        return [(check(part), part) for part in parts]
 
     def fence(self, chance: Random) -> int:
         """The session that an asker has: mostly the newest one."""
@@ -104,7 +140,7 @@ class Mail:
                 if certain:
                     mailbox.history.adds[place] = Span(frozenset(), called, NEVER)
             except StaleKey:
-                if key >= mailbox.key.begun:
+                if key >= mailbox.key.begun and not mailbox.key.anew:
                     mailbox.wrong.append(f"key {key} was called stale in an add called {called}, but none is newer")
             except UnknownOutcome:
                 certain = False
@@ -201,6 +237,12 @@ class Mail:
             mailbox.wrong.append(f"{what} called {called}: session {fence} was served though a later one held")
 
 
+def united_in(stores: list[MemoryStore], point: Identifier, item_id: bytes) -> ItemState:
+    """What some members know of an item together."""
+    held = [found.state for store in stores if (found := store.item(point, item_id)) is not None]
+    return max(held, default=ItemState.UNKNOWN)
+
+
 def _item(number: int, place: int) -> Item:
     name = b"%d.%d" % (number, place)
     return Item(sha256(name).digest(), b"text " + name, b"from somebody")
@@ -225,19 +267,26 @@ def scene_of(chance: Random) -> Scene:
 def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed; with a plan of one's own, to find the fault that matters."""
     chance = Random(f"{seed}/workload")
-    world = World(seed, varied(scene_of(chance), Random(f"{seed}/variant")), FORMATS)
-    disks = 0 if world.scene.durable else 3
-    limits = Limits(8, disks, disk_gap=0.5, reshuffles=5, slots=world.scene.slots, points=POINTS)
+    world = GovernedWorld(seed, varied(scene_of(chance), Random(f"{seed}/variant")), FORMATS)
+    limits = names.limits_of(world.scene, POINTS, majorities=True)
     plan = plan or draw(world.stream("faults"), world.scene.nodes, SECONDS, limits)
     chaos = Chaos(world, plan)
     clients = Clients(world)
     mailboxes = [Mailbox(Identifier(chance.getrandbits(BITS))) for _ in range(chance.choice((1, 1, 2)))]
     mail = Mail(clients, mailboxes, chance)
+
+    def planned(planned: Planned, stores: dict[Identifier, MemoryStore]) -> None:
+        for mailbox in mailboxes:
+            slot = slot_of(mailbox.point, world.scene.slots)
+            if planned.is_in_doubt(slot):
+                mailbox.begin(clients.tick(), [stores[node] for node in planned.sources(slot)])
+
+    world.on_planned.append(planned)
     count = chance.randint(8, MAX_OPERATIONS)
     clients.plan(chance, count, plan, mail.operate)
     wrong = clients.run(chaos, mail.fetch_all, SECONDS)
     wrong.extend(each for mailbox in mailboxes for each in mailbox.wrong)
-    verdicts = [(check(mailbox.history), mailbox.history) for mailbox in mailboxes]
+    verdicts = [verdict for mailbox in mailboxes for verdict in mailbox.verdicts()]
     return Outcome(
         seed,
         len(wrong) + sum(verdict.violations for verdict, _ in verdicts),

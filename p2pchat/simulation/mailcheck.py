@@ -47,6 +47,35 @@ class MailHistory:
     removals: list[Span] = field(default_factory=list)
     fetches: list[Span] = field(default_factory=list)
 
+    def part(self, began: "Beginning", end: int) -> "MailHistory":
+        """What was promised from a beginning on, up to `end`.
+
+        Calls that had ended before promise nothing any more and cannot come back; those that had not ended may have
+        their effect on one side or the other, and are not counted on.
+        """
+
+        def counted(spans: list[Span]) -> list[Span]:
+            return [
+                each if began.when <= each.called and each.returned < end else Span(each.items, each.called, NEVER)
+                for each in spans
+                if each.called < end and each.returned >= began.when
+            ]
+
+        return MailHistory(
+            [Span(began.present, began.when - 1, began.when), *counted(self.adds)],
+            [Span(began.removed, began.when - 1, began.when), *counted(self.removals)],
+            [each for each in self.fetches if began.when <= each.called and each.returned < end],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """With what a mailbox begins: when the ring was founded, or where a plan said that something may be lost."""
+
+    when: int = 0
+    present: frozenset[bytes] = frozenset()
+    removed: frozenset[bytes] = frozenset()
+
 
 def check(history: MailHistory) -> MailVerdict:
     """Compare every fetch with the calls before it.

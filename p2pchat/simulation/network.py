@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.protocols import amp
@@ -67,6 +67,16 @@ class Host:
         raise InternalError(f"node {name(self.node)} does not answer {command.__name__}")
 
 
+class Judge(Protocol):
+    """Decides for nodes with whom they have to do at all, as certificates and lists of evictions do for real ones."""
+
+    def admits(self, node: Identifier, other: Identifier, command: type[amp.Command]) -> bool:
+        """Whether `node` takes a question or an answer of `other`."""
+
+    def refused(self, node: Identifier, by: Identifier) -> None:
+        """A question of `node` was not let in."""
+
+
 class Network:
     """Carries calls between the hosts that are up; `digest` is a hash over everything that was delivered."""
 
@@ -77,6 +87,10 @@ class Network:
         self.traffic: Traffic | None = None  # counts bytes where there is one
         self.signatures = Signatures()
         self.watch: Callable[[Identifier, type[amp.Command], str], None] | None = None
+        """Told of a node and a command that "arrived", or is "answered"."""
+        self.strike: Callable[[Identifier, str, str], None] | None = None
+        """The same by the command's name, and when its turn is "written" and not durable, and an answer is "heard"."""
+        self.judge: Judge | None = None
         self._chance = chance
         self._hosts: dict[Identifier, Host] = {}
         self._cuts: set[tuple[Identifier, Identifier]] = set()
@@ -157,18 +171,39 @@ class Network:
             return
         self.messages += 1
         self.note(source.node, target, command.commandName)
-        if self.watch is not None:
-            self.watch(target, command, "arrived")
-            if not host.alive:
-                return
+        if self.judge is not None and not self.judge.admits(target, source.node, command):
+            self.send(target, source.node, self._refuse, source, target, command, reply)
+            return
+        if not self._survives(host, command, "arrived"):
+            return
+        done = False
 
         def answered(result: dict[str, Any] | Exception) -> None:
-            if self.watch is not None and host.alive:
-                self.watch(target, command, "answered")
-            if host.alive:
-                self.send(target, source.node, self._arrive, source, command, reply, result)
+            nonlocal done
+            done = True
+            if host.alive and self._survives(host, command, "answered"):
+                self.send(target, source.node, self._arrive, source, target, command, reply, result)
 
         drive(self._run(host, source.node, command, arguments), answered)
+        if not done:
+            self._survives(host, command, "written")
+
+    def _survives(self, host: Host, command: type[amp.Command], moment: str) -> bool:
+        """Whether a node is still up after whoever watches has seen this moment."""
+        if self.watch is not None and moment in ("arrived", "answered"):
+            self.watch(host.node, command, moment)
+        if self.strike is not None and host.alive:
+            self.strike(host.node, command.__name__, moment)
+        return host.alive
+
+    def _refuse(
+        self, source: Host, target: Identifier, command: type[amp.Command], reply: Deferred[dict[str, Any]]
+    ) -> None:
+        if source.alive and not reply.called:
+            self.note(source.node, command.commandName, "refused")
+            reply.errback(TryElsewhere(f"node {name(target)} does not let us in"))
+            if self.judge is not None:
+                self.judge.refused(source.node, target)
 
     async def _run(
         self, host: Host, caller: Identifier, command: type[amp.Command], arguments: dict[str, Any]
@@ -192,8 +227,19 @@ class Network:
             self.failures.append(Failure())
             raise InternalError(f"node {name(host.node)} failed to answer {command.__name__}: {error!r}") from error
 
-    def _arrive(self, source: Host, command: type[amp.Command], reply: Deferred[dict[str, Any]], result: Any) -> None:
+    def _arrive(
+        self,
+        source: Host,
+        target: Identifier,
+        command: type[amp.Command],
+        reply: Deferred[dict[str, Any]],
+        result: Any,
+    ) -> None:
         if not source.alive or reply.called:
+            return
+        if self.judge is not None and not self.judge.admits(source.node, target, command):
+            return
+        if not self._survives(source, command, "heard"):
             return
         if isinstance(result, Exception):
             self.note(source.node, command.commandName, type(result).__name__)
@@ -228,6 +274,8 @@ class HostCall:
     ) -> dict[str, Any]:
         reply: Deferred[dict[str, Any]] = Deferred()
         network, host = self._network, self._host
+        if network.judge is not None and host.alive and not network.judge.admits(host.node, node, command):
+            raise TryElsewhere(f"node {name(node)} does not belong to our ring")
         if host.alive:
             if network.traffic is not None:
                 size, up = box_bytes(command.makeArguments(arguments, None)), network.hears(host.node, node)

@@ -1,12 +1,15 @@
 """Certificates and records of simulated nodes: true ones of one ring, and all from one seed."""
 
+from collections.abc import Iterable
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pchat.crypto.admission import Admission, FounderMark, RingDescription
 from p2pchat.crypto.certificates import Certificate, Role, draw_serial, issue, ring_id
+from p2pchat.crypto.evictions import Evicted, Evictions
 from p2pchat.crypto.noderecord import NodeRecord
+from p2pchat.crypto.orders import Order
 from p2pchat.crypto.primitives import spki
 from p2pchat.identifiers import Address
 
@@ -56,6 +59,18 @@ class Papers:
             certificate = issue(self._admitter_key, self.admitter, subject, Role.NODE, ring, self._serial(), MADE_AT)
             self._admitted.append((key, certificate))
         return self._admitted[number - 1]
+
+    def certificate(self, number: int) -> Certificate:
+        """Of node `number`."""
+        return self._admit(number)[1]
+
+    def evicted(self, known: Evictions, more: Iterable[Evicted]) -> Evictions:
+        """The next list of evictions, signed by the admitter."""
+        return known.extended(self._admitter_key, self.admitter, more)
+
+    def order(self, label: str, generation: int, body: bytes) -> Order:
+        """An order of the admitter."""
+        return Order.sign(self._admitter_key, self.admitter, label, generation, body)
 
     def verify(self, record: NodeRecord) -> None:
         """As a node of this ring checks a record."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from p2pchat.errors import UnknownOutcome
@@ -14,9 +16,13 @@ from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.locator import ReplicationLocator
 from p2pchat.replication.service import ReplicationService, Settings
+from p2pchat.server.clocks import RingClock
+from p2pchat.server.commands import AskClock
+from p2pchat.simulation.belonging import Belonging
 from p2pchat.simulation.clock import HeapClock, NodeClock
 from p2pchat.simulation.disk import MemoryDisk, MemoryStore
 from p2pchat.simulation.network import Host, Network
+from p2pchat.wire.connection import Call
 
 T = TypeVar("T")
 EPOCH_SECONDS = 1_700_000_000.0
@@ -31,6 +37,8 @@ FALSE_SUSPICION = 0.03
 """Chance that such a picture has a living node as dead."""
 TWO_NODES, COMPARING = 0.1, 0.35
 """Shares of the runs with two nodes, and of those (among them) in which members compare all the time."""
+AUTHORITY = 0.5
+"""Share of the runs in which an authority evicts nodes, and clocks are apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Scene:
         durable: no disk is ever lost.
         coded: whether every value is encoded and decoded on its way (slower).
         careful: whether members vote for sound members only; else for any, so that members change more wildly.
+        authority: whether nodes have certificates, and hear of evictions and plans.
     """
 
     nodes: int = 5
@@ -54,6 +63,7 @@ class Scene:
     compare_every: float = 2.0
     coded: bool = False
     careful: bool = False
+    authority: bool = False
 
 
 def varied(scene: Scene, chance: Random) -> Scene:
@@ -64,7 +74,8 @@ def varied(scene: Scene, chance: Random) -> Scene:
     kind = chance.random()
     if kind < TWO_NODES:
         scene = replace(scene, nodes=2, members=1)
-    return replace(scene, compare_every=0.05 if kind < COMPARING else 60.0)
+    authority = chance.random() < AUTHORITY
+    return replace(scene, compare_every=0.05 if kind < COMPARING else 60.0, authority=authority)
 
 
 class Life:
@@ -73,15 +84,22 @@ class Life:
     def __init__(self, world: "World", machine: "Machine", chance: Random) -> None:
         self.node, self.world, self._chance = machine.node, world, chance
         self.clock = NodeClock(world.clock)
-        self.host = Host(machine.node, lambda caller: [ReplicationLocator(self.service, caller)])
+        self.host = Host(machine.node, self._locators)
         self.disk = MemoryDisk(machine.store, world.clock, chance, machine.sync_seconds)
+        self.disk.watch = self._watch
         self._asked: list[Deferred[Any]] = []
         self._seen: tuple[float, frozenset[Identifier]] = (-1.0, frozenset())
-        scene = world.scene
+        scene, call = world.scene, world.network.call_from(self.host)
+        self.time = RingClock(
+            self.clock,
+            partial(world.time_at, machine),
+            lambda: sorted(self._live() - {self.node}),
+            partial(_clock_of, call),
+        )
         self.service = ReplicationService(
             machine.node,
             self.disk,
-            world.network.call_from(self.host),
+            call,
             self.clock,
             chance,
             Settings(
@@ -95,8 +113,24 @@ class Life:
             world.formats_of(machine.node),
             self.wanted,
             self.is_live,
-            lambda: EPOCH_SECONDS + world.clock.seconds(),
+            self.time.now,
         )
+        self.belonging = world.belonging(machine, self.service, call, self.clock)
+
+    def start(self) -> None:
+        """Begin."""
+        self.service.startService()
+        if self.belonging is not None:
+            self.belonging.start()
+            self.time.start()
+
+    def _locators(self, caller: Identifier) -> list[amp.CommandLocator]:
+        others = [] if self.belonging is None else self.belonging.locators(caller)
+        return [ReplicationLocator(self.service, caller), *others]
+
+    def _watch(self, state: str, moment: str) -> None:
+        if self.world.network.strike is not None:
+            self.world.network.strike(self.node, state, moment)
 
     def ask(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:
         """Let the node do something for a client; UnknownOutcome if it crashes over it."""
@@ -130,15 +164,25 @@ class Life:
     def _live(self) -> frozenset[Identifier]:
         now = self.world.clock.seconds()
         if self._seen[0] < now:
-            hears = self.world.network.hears
+            hears, is_out = self.world.network.hears, self._is_out
             others = [machine.node for machine in self.world.machines if machine.node != self.node]
             live = [
                 other
                 for other in others
-                if hears(other, self.node) and hears(self.node, other) and self._chance.random() >= FALSE_SUSPICION
+                if hears(other, self.node)
+                and hears(self.node, other)
+                and self._chance.random() >= FALSE_SUSPICION
+                and not is_out(other)
             ]
             self._seen = (now + NOTICE_SECONDS, frozenset((*live, self.node)))
         return self._seen[1]
+
+    def _is_out(self, node: Identifier) -> bool:
+        return self.belonging is not None and self.belonging.is_out(node)
+
+
+async def _clock_of(call: Call, node: Identifier) -> float:
+    return float((await call(node, AskClock))["now"]) / 1000
 
 
 class Machine:
@@ -148,6 +192,10 @@ class Machine:
         self.node, self.store, self.founder, self.sync_seconds = node, store, founder, sync_seconds
         self.life: Life | None = None
         self.lives = 0
+        self.files: dict[str, bytes] = {}
+        """Documents that the node keeps beside its database."""
+        self.ahead = 0.0
+        """Seconds by which its clock is wrong."""
 
 
 class World:
@@ -171,9 +219,14 @@ class World:
         if scene.members > 1:
             self._place(scene.members)
 
-    def stream(self, purpose: str) -> Random:
+    @staticmethod
+    def chance_of(seed: int, purpose: str) -> Random:
         """A source of chance that depends on seed and purpose only."""
-        return Random(f"{self.seed}/{purpose}")
+        return Random(f"{seed}/{purpose}")
+
+    def stream(self, purpose: str) -> Random:
+        """The same for this run."""
+        return self.chance_of(self.seed, purpose)
 
     def living(self) -> list[Life]:
         """The nodes that are up."""
@@ -185,10 +238,31 @@ class World:
         if machine.life is not None:
             return
         machine.lives += 1
-        machine.life = life = Life(self, machine, self.stream(f"life/{number}/{machine.lives}"))
+        if (life := self.life(number)) is None:
+            return
+        machine.life = life
         self.network.note("start", number)
         self.network.attach(life.host)
-        life.service.startService()
+        life.start()
+
+    def life(self, number: int) -> Life | None:
+        """A new life of the node of a machine; None where it ends before it begins."""
+        machine = self.machines[number]
+        return Life(self, machine, self.stream(f"life/{number}/{machine.lives}"))
+
+    def belonging(
+        self, machine: Machine, service: ReplicationService, call: Call, clock: NodeClock
+    ) -> Belonging | None:
+        """What a node knows of who belongs to the ring; here everybody does, always."""
+        return None
+
+    def behind(self) -> list[str]:
+        """Which nodes have not heard yet what all must hear of."""
+        return []
+
+    def time_at(self, machine: Machine) -> float:
+        """What a machine's clock says, in seconds since 1970."""
+        return EPOCH_SECONDS + self.clock.seconds() + machine.ahead
 
     def crash(self, number: int) -> None:
         """Stop a machine between two instructions."""
@@ -205,17 +279,20 @@ class World:
 
         What the ring promises ends where more than a minority of a configuration's disks is gone.
         """
-        machine = self.machines[number]
-        if not self._may_lose(machine.node):
+        if not self.may_lose(self.machines[number].node):
             return False
-        self.crash(number)
-        self.lost.add(machine.node)
-        lives = machine.lives
-        self.machines[number] = self._machine(founder=False)
-        self.machines[number].lives = lives
+        self.give_away(number)
         return True
 
-    def _may_lose(self, node: Identifier) -> bool:
+    def give_away(self, number: int) -> None:
+        """The disk of a machine is gone for good; another node will start there."""
+        self.crash(number)
+        machine = self.machines[number]
+        self.lost.add(machine.node)
+        self.machines[number] = self._machine(founder=False)
+        self.machines[number].lives, self.machines[number].ahead = machine.lives, machine.ahead
+
+    def may_lose(self, node: Identifier) -> bool:
         """Whether every configuration keeps a majority of disks, and every newest one is whole."""
         return self.keeps_majorities(node) and all(self._is_whole(slot) for slot in range(self.scene.slots))
 
@@ -252,7 +329,11 @@ class World:
         return newest is not None and set(newest.members) <= serving | self.lost
 
     def _machine(self, founder: bool) -> Machine:
-        return Machine(Identifier(self._identities.getrandbits(BITS)), MemoryStore(self.scene.slots), founder)
+        return Machine(self.identity(), MemoryStore(self.scene.slots), founder)
+
+    def identity(self) -> Identifier:
+        """Of a node that there was not before."""
+        return Identifier(self._identities.getrandbits(BITS))
 
     def _place(self, members: int) -> None:
         """Let the first machines hold every slot in epoch 2, as if the ring had grown before the run."""

@@ -24,8 +24,9 @@ from p2pchat.replication.transfers import CopyReply, CopyRequest
 from p2pchat.replication.uset import ItemState
 from p2pchat.simulation import disk, endings, logins, machines, mail, names, world
 from p2pchat.simulation.disk import MemoryStore
+from p2pchat.simulation.governed import GovernedWorld
 from p2pchat.simulation.report import Outcome
-from p2pchat.simulation.world import Machine, World
+from p2pchat.simulation.world import Machine
 
 Change = tuple[Any, str, Any]
 """An object, its attribute, and what stands there instead."""
@@ -88,7 +89,7 @@ async def slow_read(self: Coordinator, key: Any, timeout: float) -> Any:
     return await self.change(key, lambda value: value, b"", timeout)
 
 
-class ForgettingWorld(World):
+class ForgettingWorld(GovernedWorld):
     """A node whose disk is lost in a crash comes back with an empty one and its old name."""
 
     def crash(self, number: int) -> None:
@@ -100,7 +101,7 @@ class ForgettingWorld(World):
             forgetful.lives = machine.lives
 
 
-class RollingBackWorld(World):
+class RollingBackWorld(GovernedWorld):
     """A node that crashes comes back with the disk of its last start, as from an image of a virtual machine."""
 
     def start(self, number: int) -> None:
@@ -205,6 +206,7 @@ nominated = machines.Machines._nominated
 FEWER_FAULTS: Sequence[Change] = (
     (disk, "TORN", 0.0),
     (world, "SLOW_DISKS", 0.0),
+    (world, "AUTHORITY", 0.0),
     (names, "POINTS", ()),
     (mail, "POINTS", ()),
 )
@@ -220,8 +222,8 @@ NAMES = (
         (22,),
         [(inventories, "sealed", not_sealed), (inventories.Inventory, "copy", copy_unsealed), *FEWER_FAULTS],
     ),
-    Mutant("disk lost, identity kept", names.simulate, 50, (5,), [(names, "World", ForgettingWorld)]),
-    Mutant("disk rolled back", names.simulate, 50, (4,), [(names, "World", RollingBackWorld)]),
+    Mutant("disk lost, identity kept", names.simulate, 50, (5,), [(names, "GovernedWorld", ForgettingWorld)]),
+    Mutant("disk rolled back", names.simulate, 50, (4,), [(names, "GovernedWorld", RollingBackWorld)]),
     Mutant("member skips its pull", names.simulate, 100, (33,), [(configurations, "_joined", joined_without_pull)]),
     Mutant(
         "pulls from one old member", names.simulate, 1000, (203,), [(learning, "needed_sources", one_is_a_majority)]
@@ -263,7 +265,7 @@ MAIL = (
     Mutant("no union at fetch", mail.simulate, 50, (4,), [(sets, "_union", first_list_only), *FEWER_FAULTS]),
     Mutant("no union at pull", mail.simulate, 200, (32,), [(learning, "needed_sources", one_is_a_majority)]),
     Mutant("fences are not tested", mail.simulate, 50, (2,), [(SetKeeper, "_value", any_key)]),
-    Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "World", ForgettingWorld)]),
+    Mutant("disk lost, identity kept", mail.simulate, 50, (5,), [(mail, "GovernedWorld", ForgettingWorld)]),
 )
 SESSIONS = (
     Mutant("retired keys are accepted", logins.simulate, 50, (2,), [(SetKeeper, "add", add_under_any_key)]),

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.simulation.mailcheck import NEVER, MailHistory, Span, check
+from p2pchat.simulation.mailcheck import NEVER, Beginning, MailHistory, Span, check
 
 A, B = b"a", b"b"
 
@@ -40,3 +40,31 @@ class MailCheckTests(SynchronousTestCase):
     def test_item_that_nobody_added_yet(self) -> None:
         verdict = check(MailHistory([span(b"a", 5, 6)], [], [span(b"ab", 3, 4)]))
         self.assertEqual(verdict.unexpected, {A, B})
+
+
+class BeginningTests(SynchronousTestCase):
+    """Where a plan says that something may be lost, promises hold from there on, for what was left."""
+
+    HISTORY = MailHistory(
+        [span(b"ab", 1, 2), span(b"c", 9, 12)], [span(b"a", 3, 4)], [span(b"b", 5, 6), span(b"a", 14, 15)]
+    )
+
+    def after(self, present: frozenset[bytes], removed: frozenset[bytes] = frozenset()) -> MailHistory:
+        return self.HISTORY.part(Beginning(10, present, removed), NEVER)
+
+    def test_what_was_there_before_and_is_not_left_may_be_missing_and_removed_items_may_be_back(self) -> None:
+        verdict = check(self.after(frozenset([A])))
+        self.assertEqual((verdict.lost, verdict.violations), (frozenset(), 0))
+
+    def test_what_is_left_must_be_there(self) -> None:
+        self.assertEqual(check(self.after(frozenset([A, B]))).lost, {B})
+
+    def test_what_is_left_as_removed_stays_away(self) -> None:
+        self.assertEqual(check(self.after(frozenset(), frozenset([A]))).revived, {A})
+
+    def test_what_nobody_has_any_more_does_not_come_from_nowhere(self) -> None:
+        self.assertEqual(check(self.after(frozenset())).unexpected, {A})
+
+    def test_before_the_plan_everything_holds(self) -> None:
+        lost = MailHistory([span(b"ab", 1, 2)], [], [span(b"b", 5, 6)]).part(Beginning(), 10)
+        self.assertEqual(check(lost).lost, {A})

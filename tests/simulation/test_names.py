@@ -11,6 +11,7 @@ from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot, Register, Versioned
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.simulation import endings, names
+from p2pchat.simulation.linearizability import NEVER, Operation, Value, Verdict, check
 from p2pchat.simulation.world import Scene, World
 
 KEY = RegisterKey(Identifier(5), KIND_ACCOUNT)
@@ -74,3 +75,34 @@ class NamesTests(SynchronousTestCase):
             world.clock.advance(10.0)
             seen.append(self.successResultOf(read).value)
         self.assertEqual(seen, [b"v"] * 3)
+
+
+class PartTests(SynchronousTestCase):
+    """A register begins anew where a plan says that something may be lost, with exactly what is left of it."""
+
+    CREATED = Operation(1, 2, names.Write(b"w1", creates=True).decide, None, "create w1")
+
+    def explained(self, left: Value, *later: Operation) -> bool:
+        begun = [(0, None), (10, left)]
+        return all(
+            check(part, value) is not Verdict.VIOLATION for value, part in names.parts([self.CREATED, *later], begun)
+        )
+
+    def read(self, called: int, seen: Value) -> Operation:
+        return Operation(called, called + 1, names.keep, seen, "read")
+
+    def test_what_was_created_before_may_be_lost_if_nothing_is_left_and_must_be_there_if_it_is(self) -> None:
+        value = self.CREATED.decide(None)
+        self.assertTrue(self.explained(None, self.read(12, None)))
+        self.assertTrue(self.explained(value, self.read(12, value)))
+        self.assertFalse(self.explained(value, self.read(12, None)))
+        self.assertFalse(self.explained(None, self.read(12, value)))
+
+    def test_before_that_nothing_may_be_missing(self) -> None:
+        self.assertFalse(self.explained(None, self.read(4, None)))
+
+    def test_a_write_that_was_under_way_may_count_on_either_side(self) -> None:
+        write = Operation(8, NEVER, names.Write(b"w2", creates=True).decide, None, "create w2")
+        value = write.decide(None)
+        self.assertTrue(self.explained(None, write, self.read(12, value)))
+        self.assertTrue(self.explained(None, write, self.read(12, None)))

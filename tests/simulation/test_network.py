@@ -42,6 +42,19 @@ class Answers(amp.CommandLocator):
         return {"number": 2 * number, "caller": self.caller}
 
 
+class Bouncer:
+    """B admits nobody, A everybody."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Identifier, Identifier]] = []
+
+    def admits(self, node: Identifier, other: Identifier, command: type[amp.Command]) -> bool:
+        return node == A
+
+    def refused(self, node: Identifier, by: Identifier) -> None:
+        self.told.append((node, by))
+
+
 class NetworkTests(SynchronousTestCase):
     coded = False
 
@@ -125,6 +138,29 @@ class NetworkTests(SynchronousTestCase):
         self.network.detach(A)
         self.clock.advance(60.0)
         self.assertNoResult(answer)
+
+    def test_a_node_may_be_struck_before_and_after_a_turn_and_as_an_answer_comes(self) -> None:
+        moments: list[tuple[Identifier, str, str]] = []
+        self.network.strike = lambda node, what, moment: moments.append((node, what, moment))
+        self.result(4)
+        self.assertEqual(moments, [(B, "Double", "arrived"), (B, "Double", "answered"), (A, "Double", "heard")])
+
+    def test_who_is_struck_as_an_answer_comes_hears_nothing(self) -> None:
+        def strike(node: Identifier, what: str, moment: str) -> None:
+            if moment == "heard":
+                self.network.detach(node)
+
+        self.network.strike = strike
+        answer = self.call(4)
+        self.clock.advance(10.0)
+        self.assertFalse(answer.called)
+
+    def test_who_does_not_admit_another_one_answers_it_nothing(self) -> None:
+        judge = self.network.judge = Bouncer()
+        answer = self.call(4)
+        self.clock.advance(1.0)
+        self.failureResultOf(answer, TryElsewhere)
+        self.assertEqual((self.locator.asked, judge.told), ([], [(A, B)]))
 
     def test_digest_follows_what_happened(self) -> None:
         before = self.network.digest
