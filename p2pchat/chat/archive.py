@@ -67,7 +67,9 @@ class Archive:
     def refer(self, author: str, identifier: bytes, quoted: bytes) -> None:
         """A message of this author, here already or not, answers another one; the first word about it holds."""
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (author, identifier, quoted))
+            connection.execute(
+                "INSERT OR IGNORE INTO replies (author, id, quoted) VALUES (?, ?, ?)", (author, identifier, quoted)
+            )
 
     def quoted(self, line: Line) -> Line | None:
         """The message of the same chat that this one answers, where it is here."""

@@ -133,7 +133,8 @@ class Receiving:
             after.append(lambda: self._listeners.new_session(message.author, message.epoch))
         if contact is not None:
             self._stores.contacts.was_online(message.author, min(message.sent_ms, self._now_ms()))
-        fresh = self._stores.seen.first_time(message.fingerprint, message.id, sha256(message.frame).digest())
+        digest = sha256(message.frame).digest()
+        fresh = self._stores.seen.first_time(message.fingerprint, message.id, digest, self._now_ms())
         if message.type == Type.TEXT:
             delivered.setdefault(message.author, []).append(message.id)
             if fresh:

@@ -119,6 +119,12 @@ STEPS = (
         UNIQUE (chat, id, state)
     ) STRICT;
     """,
+    """
+    ALTER TABLE seen ADD COLUMN day INTEGER NOT NULL DEFAULT 0;     -- since 1970: when it came; 0: not noted
+    ALTER TABLE replies ADD COLUMN day INTEGER NOT NULL DEFAULT 0;  -- the same
+    CREATE INDEX seen_day ON seen (day);
+    CREATE INDEX replies_day ON replies (day);
+    """,
 )
 """Step n brings a database from user_version n to n + 1."""
 
