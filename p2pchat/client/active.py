@@ -24,9 +24,11 @@ from p2pchat.client.session import OwnSession
 from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.session import SessionRecord
 from p2pchat.errors import P2PChatError
+from p2pchat.heartbeat.commands import CONTACTS, INVISIBLE, VISIBLE
 from p2pchat.heartbeat.lastseen import seen_key
 
 VISIBLE_TO = "visible_to"
+BEATS = {"everyone": VISIBLE, "contacts": CONTACTS, "nobody": INVISIBLE}
 FETCH_AGAIN_SECONDS = 2.0
 
 
@@ -66,7 +68,7 @@ class ActiveSession(MultiService):
             around.clock,
             around.now_ms,
             around.chance,
-            lambda: stores.settings.get(VISIBLE_TO, "everyone") == "everyone",
+            lambda: BEATS.get(stores.settings.get(VISIBLE_TO, "everyone"), INVISIBLE),
             lambda: seen_key(self.chat.capability, keyring.keys.record.identity.ring),
             self.mailbox_version,
             replaced,

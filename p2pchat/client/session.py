@@ -17,7 +17,7 @@ from p2pchat.crypto.closing import Closing
 from p2pchat.crypto.proofs import SignedRequest
 from p2pchat.crypto.session import SessionRecord, next_place, replaced_by
 from p2pchat.errors import Conflict, Misbehaved, NotLoggedIn, P2PChatError, SessionReplaced, UnknownUser
-from p2pchat.heartbeat.commands import BEAT_SECONDS, INVISIBLE, LEAVING, VISIBLE, Beat
+from p2pchat.heartbeat.commands import BEAT_SECONDS, LEAVING, Beat
 from p2pchat.identifiers import name
 
 SETTLE_SECONDS = 1.0
@@ -32,7 +32,7 @@ class OwnSession(Service):
     """The session that this agent has, while it has it.
 
     Args:
-        visible: whether others may see us.
+        visible: who may see us: VISIBLE, CONTACTS or INVISIBLE.
         seen_key: what contacts show who may know when we were seen last.
         mailbox_version: told the version in every beat's answer.
         replaced: told once, with the record that ended the session.
@@ -48,7 +48,7 @@ class OwnSession(Service):
         clock: IReactorTime,
         now_ms: Callable[[], int],
         chance: Callable[[int], bytes],
-        visible: Callable[[], bool],
+        visible: Callable[[], str],
         seen_key: Callable[[], bytes],
         mailbox_version: Callable[[int], None],
         replaced: Callable[[SessionRecord], None],
@@ -97,7 +97,7 @@ class OwnSession(Service):
     def _beat(self) -> None:
         if not self._beat_under_way:
             self._beat_under_way = True
-            beating = Deferred.fromCoroutine(self._beat_once(VISIBLE if self._visible() else INVISIBLE, BEAT_SECONDS))
+            beating = Deferred.fromCoroutine(self._beat_once(self._visible(), BEAT_SECONDS))
             beating.addBoth(self._beaten)
 
     def _beaten(self, result: Any) -> None:

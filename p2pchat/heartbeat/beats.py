@@ -33,7 +33,8 @@ class SignedBeat:
     presence: str
     signature: bytes
     seen_key: bytes | None = None
-    """Who shows it may know when this user was seen last; not signed, because it only hides."""
+    """Who shows it may know when this user was seen last; and see who shows
+    themselves to contacts only.  Not signed: a gateway that exchanges it knows all this anyway."""
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

@@ -29,7 +29,7 @@ BEAT_SECONDS = 5.0
 OFFLINE_SECONDS = 15.0
 
 ONLINE, OFFLINE, UNKNOWN = "online", "offline", "unknown"
-VISIBLE, INVISIBLE, LEAVING = "visible", "invisible", "leaving"
+VISIBLE, CONTACTS, INVISIBLE, LEAVING = "visible", "contacts", "invisible", "leaving"
 
 _READING = (TryElsewhere, NoQuorum, Moving, Busy, NoNodeReachable, InternalError, Misbehaved)
 _BEAT = [
@@ -46,13 +46,17 @@ _PRESENCE = [
     (b"presence", Text(16)),
     (b"last_seen", Natural(optional=True)),  # milliseconds since 1970
 ]
+_KEY = [(b"account", IdentifierArgument()), (b"seen_key", Blob(SEEN_KEY_BYTES, SEEN_KEY_BYTES))]
+_TOLD = [(b"account", IdentifierArgument()), (b"presence", Text(16))]
+_SHOWN = [*_KEY, (b"presence", Text(16))]  # to links that have shown this key
 
 
 class Beat(amp.Command):
     """I am here: every 5 seconds, a crypto.proofs.SignedRequest of command "beat", arguments = `presence`.
 
-    `presence` is visible, invisible or leaving.  The first beat on a link makes it the one that pushes go to.  The
-    answer names the session that stands and the mailbox's version: fetch when that differs from the last one seen.
+    `presence` is visible, contacts (visible to whoever has the seen key), invisible or leaving.  The first beat on a
+    link makes it the one that pushes go to.  The answer names the session that stands and the mailbox's version: fetch
+    when that differs from the last one seen.
     """
 
     arguments = _BEAT
@@ -64,7 +68,8 @@ class Watch(amp.Command):
     """Push changes of these users' presence to this link; the answer says what is known now.
 
     200 users at most in one call, 2,000 for one link.  It lasts as long as the link.
-    `seen_key` (lastseen.seen_key of one user's capability) shows last seen as well, to whoever has it.
+    `seen_key` (lastseen.seen_key of one user's capability) shows last seen as well, to whoever has it, and the presence
+    of somebody whom only contacts may see.
     """
 
     arguments = [
@@ -110,10 +115,13 @@ class ReportBeats(amp.Command):
 
 
 class WatchAccounts(amp.Command):
-    """Gateway to owner: tell me changes of these accounts for the next 60 seconds; the answer says what is known."""
+    """Gateway to owner: tell me changes of these accounts for the next 60 seconds; the answer says what is known.
 
-    arguments = [(b"accounts", IdentifiersArgument(MAX_ACCOUNTS_AT_ONCE))]
-    response = [(b"presences", amp.AmpList([(b"account", IdentifierArgument()), (b"presence", Text(16))]))]
+    `keys` are those that agents here have shown; for each that is right, `shown` has what its holders may see.
+    """
+
+    arguments = [(b"accounts", IdentifiersArgument(MAX_ACCOUNTS_AT_ONCE)), (b"keys", amp.AmpList(_KEY, optional=True))]
+    response = [(b"presences", amp.AmpList(_TOLD)), (b"shown", amp.AmpList(_SHOWN, optional=True))]
     errors = on_wire(SlowedDown, TryElsewhere, Busy, InternalError)
 
 
@@ -126,7 +134,7 @@ class AskLastSeen(amp.Command):
 
 
 class AnnouncePresence(amp.Command):
-    """Owner to a gateway that watches: these accounts changed."""
+    """Owner to a gateway that watches: these accounts changed; `shown` as in the answer to WatchAccounts."""
 
-    arguments = [(b"presences", amp.AmpList([(b"account", IdentifierArgument()), (b"presence", Text(16))]))]
+    arguments = [(b"presences", amp.AmpList(_TOLD)), (b"shown", amp.AmpList(_SHOWN, optional=True))]
     errors = on_wire(Misbehaved, TryElsewhere, Busy, InternalError)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from p2pchat.crypto.encoding import H, T
@@ -36,6 +37,11 @@ class LastSeen:
         self._seen.move_to_end(account)
         if len(self._seen) > MAX_ACCOUNTS:
             self._seen.popitem(last=False)
+
+    def right_key(self, account: Identifier, keys: Iterable[bytes]) -> bytes | None:
+        """That one of the keys that contacts of the account have, if it is among them."""
+        seen = self._seen.get(account)
+        return None if seen is None else next((key for key in keys if hmac.compare_digest(seen.key, key)), None)
 
     def of(self, account: Identifier, key: bytes) -> int | None:
         """Milliseconds since 1970, for whoever shows the right key."""

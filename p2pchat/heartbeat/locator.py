@@ -64,15 +64,19 @@ class NodeHeartbeatLocator(amp.CommandLocator):
         }
 
     @commands.WatchAccounts.responder
-    async def watch_accounts(self, accounts: list[Identifier]) -> dict[str, object]:
-        known = self._heartbeat.owner.watch(self._node, accounts)
-        return {"presences": [{"account": account, "presence": presence} for account, presence in known]}
+    async def watch_accounts(
+        self, accounts: list[Identifier], keys: list[dict[str, Any]] | None = None
+    ) -> dict[str, object]:
+        shown = [(each["account"], each["seen_key"]) for each in keys or ()]
+        return dict(self._heartbeat.owner.watch(self._node, accounts, shown))
 
     @commands.AskLastSeen.responder
     def ask_last_seen(self, account: Identifier, seen_key: bytes) -> dict[str, object]:
         return {"last_seen": self._heartbeat.owner.last_seen.of(account, seen_key)}
 
     @commands.AnnouncePresence.responder
-    async def announce_presence(self, presences: list[dict[str, Any]]) -> dict[str, object]:
-        self._heartbeat.watches.learn(self._node, [(each["account"], each["presence"]) for each in presences])
+    async def announce_presence(
+        self, presences: list[dict[str, Any]], shown: list[dict[str, Any]] | None = None
+    ) -> dict[str, object]:
+        self._heartbeat.watches.learn(self._node, presences, shown or ())
         return {}

@@ -1,6 +1,8 @@
 """The owner's side of presence: takes beats from gateways, keeps the latest, tells the gateways that watch."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -8,16 +10,26 @@ from twisted.logger import Logger
 
 from p2pchat.errors import NotLoggedIn, P2PChatError, SessionReplaced, SlowedDown
 from p2pchat.heartbeat.beats import SignedBeat, Standing, Verify
-from p2pchat.heartbeat.commands import MAX_ACCOUNTS_AT_ONCE, UNKNOWN, VISIBLE, AnnouncePresence
+from p2pchat.heartbeat.commands import MAX_ACCOUNTS_AT_ONCE, UNKNOWN, AnnouncePresence
 from p2pchat.heartbeat.lastseen import LastSeen
-from p2pchat.heartbeat.presence import PresenceTable
+from p2pchat.heartbeat.presence import SEEN, PresenceTable
 from p2pchat.heartbeat.tenure import Tenure
 from p2pchat.identifiers import Identifier
 from p2pchat.wire.connection import Call
 
 LEASE_SECONDS = 60.0
+MAX_KEYS_OF_ACCOUNT = 8
+"""That one gateway shows: its agents may have older ones."""
 MAX_WATCHED_FOR_ONE = 50_000
 """Accounts that one gateway may watch here."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """One account that a gateway watches, and the keys that its agents have shown."""
+
+    until: float
+    keys: frozenset[bytes] = field(repr=False)
 
 
 class PresenceOwner:
@@ -43,7 +55,7 @@ class PresenceOwner:
         self._call, self._verify, self._standing, self._tenure, self._clock = call, verify, standing, tenure, clock
         self._now = now
         self._table, self.last_seen = PresenceTable(), LastSeen()
-        self._watchers: dict[Identifier, dict[Identifier, float]] = {}  # gateway, account, until
+        self._watchers: dict[Identifier, dict[Identifier, Lease]] = {}  # gateway, account
         self._changed: set[Identifier] = set()
         self.fell_silent = 0
         """How often an account's beats ended without a goodbye."""
@@ -62,26 +74,47 @@ class PresenceOwner:
                 continue
             if self._table.receive(beat.account, beat.moment, beat.presence, gateway, self._clock.seconds()):
                 self._changed.add(beat.account)
-            if beat.presence == VISIBLE:
+            if beat.presence in SEEN:
                 self.last_seen.note(beat.account, beat.seen_key, int(self._now() * 1000))
             answers.append((beat.account, self._standing(beat.user)))
         return answers
 
-    def watch(self, gateway: Identifier, accounts: Collection[Identifier]) -> list[tuple[Identifier, str]]:
-        """Tell `gateway` of changes for the next 60 s; what is known now."""
+    def watch(
+        self, gateway: Identifier, accounts: Collection[Identifier], keys: Iterable[tuple[Identifier, bytes]] = ()
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Tell `gateway` of changes for the next 60 s; what is known now.
+
+        Args:
+            keys: those that the gateway's agents have shown, with their accounts.
+        """
         now = self._clock.seconds()
         leases = self._watchers.setdefault(gateway, {})
-        for account in [each for each, until in leases.items() if until <= now]:
+        for account in [each for each, lease in leases.items() if lease.until <= now]:
             del leases[account]
         if len(leases.keys() | set(accounts)) > MAX_WATCHED_FOR_ONE:
             raise SlowedDown("This node watches too many accounts for you. Try again in 60 s.")
-        leases.update((account, now + LEASE_SECONDS) for account in accounts)
-        return [(account, self.state(account)) for account in accounts]
+        shown: dict[Identifier, list[bytes]] = {}
+        for account, key in keys:
+            shown.setdefault(account, []).append(key)
+        for account in accounts:
+            leases[account] = Lease(now + LEASE_SECONDS, frozenset(shown.get(account, ())[:MAX_KEYS_OF_ACCOUNT]))
+        return self._told(accounts, leases)
 
-    def state(self, account: Identifier) -> str:
-        """online, offline or unknown, as others may see it."""
-        since = self._tenure.since(account)
-        return UNKNOWN if since is None else self._table.state(account, since, self._clock.seconds())
+    def _told(self, accounts: Iterable[Identifier], leases: dict[Identifier, Lease]) -> dict[str, list[dict[str, Any]]]:
+        """What a gateway may tell everybody, and what those who have shown the right key."""
+        presences: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []
+        for account in accounts:
+            presences.append({"account": account, "presence": self.state(account)})
+            key = self.last_seen.right_key(account, leases[account].keys)
+            if key is not None:
+                shown.append({"account": account, "seen_key": key, "presence": self.state(account, to_contact=True)})
+        return {"presences": presences, "shown": shown}
+
+    def state(self, account: Identifier, to_contact: bool = False) -> str:
+        """online, offline or unknown, as everybody may see it, or a contact."""
+        since, now = self._tenure.since(account), self._clock.seconds()
+        return UNKNOWN if since is None else self._table.state(account, since, now, to_contact)
 
     def gateway(self, account: Identifier) -> Identifier | None:
         """Through which node the account's agent is reached, if it is here."""
@@ -101,13 +134,14 @@ class PresenceOwner:
             return
         now = self._clock.seconds()
         for gateway, leases in self._watchers.items():
-            told = [account for account in changed if leases.get(account, 0.0) > now]
+            told = [account for account in changed if account in leases and leases[account].until > now]
             for start in range(0, len(told), MAX_ACCOUNTS_AT_ONCE):
                 Deferred.fromCoroutine(self._tell(gateway, told[start : start + MAX_ACCOUNTS_AT_ONCE]))
 
     async def _tell(self, gateway: Identifier, accounts: list[Identifier]) -> None:
-        presences = [{"account": account, "presence": self.state(account)} for account in accounts]
+        leases = self._watchers.get(gateway, {})
+        told = self._told([each for each in accounts if each in leases], leases)
         try:
-            await self._call(gateway, AnnouncePresence, presences=presences)
+            await self._call(gateway, AnnouncePresence, presences=told["presences"], shown=told["shown"])
         except P2PChatError as error:
             self._log.debug("a gateway did not take changes: {error}", error=str(error))

@@ -4,11 +4,22 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from p2pchat.heartbeat.commands import INVISIBLE, LEAVING, OFFLINE, OFFLINE_SECONDS, ONLINE, UNKNOWN, VISIBLE
+from p2pchat.heartbeat.commands import (
+    CONTACTS,
+    INVISIBLE,
+    LEAVING,
+    OFFLINE,
+    OFFLINE_SECONDS,
+    ONLINE,
+    UNKNOWN,
+    VISIBLE,
+)
 from p2pchat.identifiers import Identifier
 
 MAX_ACCOUNTS = 200_000
-PRESENCES = (VISIBLE, INVISIBLE, LEAVING)
+PRESENCES = (VISIBLE, CONTACTS, INVISIBLE, LEAVING)
+SEEN = (VISIBLE, CONTACTS)
+"""Beats that somebody may see."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,11 +55,14 @@ class PresenceTable:
             return False
         if before is None and len(self._seen) >= MAX_ACCOUNTS:
             return False
-        shown = self.state(account, now, now)
+        shown = self._views(account, now)
         self._seen[account] = Seen(moment, gateway, presence, now + OFFLINE_SECONDS)
         if before is None:
             heapq.heappush(self._ends, (now + OFFLINE_SECONDS, account))
-        return self.state(account, now, now) != shown
+        return self._views(account, now) != shown
+
+    def _views(self, account: Identifier, now: float) -> tuple[str, str]:
+        return self.state(account, now, now), self.state(account, now, now, to_contact=True)
 
     def expire(self, now: float) -> list[Identifier]:
         """Accounts that were online and have been silent for 15 s now."""
@@ -62,15 +76,15 @@ class PresenceTable:
                 heapq.heappush(self._ends, (seen.until, account))
                 continue
             del self._seen[account]
-            if seen.presence == VISIBLE:
+            if seen.presence in SEEN:
                 gone.append(account)
         return gone
 
-    def state(self, account: Identifier, owned_since: float, now: float) -> str:
+    def state(self, account: Identifier, owned_since: float, now: float, to_contact: bool = False) -> str:
         """online, offline, or unknown: nothing was heard, and we own the account for less than 15 s."""
         seen = self._seen.get(account)
         if seen is not None and seen.until > now:
-            return ONLINE if seen.presence == VISIBLE else OFFLINE
+            return ONLINE if seen.presence in (SEEN if to_contact else (VISIBLE,)) else OFFLINE
         return OFFLINE if now - owned_since >= OFFLINE_SECONDS else UNKNOWN
 
     def gateway(self, account: Identifier, now: float) -> Identifier | None:

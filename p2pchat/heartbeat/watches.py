@@ -1,6 +1,7 @@
 """The gateway's side of watching: asks owners for the accounts that its agents watch, and passes changes on."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +13,8 @@ from p2pchat.identifiers import Identifier, account_identifier
 from p2pchat.wire.connection import Call, Link
 
 MAX_WATCHED_BY_LINK = 2_000
+MAX_KEYS_AT_ONCE = 500
+"""Keys of contacts in one question to an owner: what does not fit is shown as to everybody."""
 RENEW_SECONDS = 10.0
 
 
@@ -37,7 +40,8 @@ class Watches:
         self._links: dict[Identifier, dict[Link, None]] = {}
         self._watched: dict[Link, set[Identifier]] = {}
         self._keys: dict[tuple[Link, Identifier], bytes] = {}
-        self._known: dict[Identifier, tuple[str, float]] = {}  # presence, when it was confirmed
+        self._known: dict[Identifier, tuple[str, float]] = {}  # presence for everybody, when it was confirmed
+        self._shown: dict[Identifier, tuple[bytes, str]] = {}  # the key of contacts, and presence for who has it
         self._owners: dict[Identifier, Identifier | None] = {}
 
     async def watch(
@@ -57,11 +61,17 @@ class Watches:
             self._links.setdefault(account, {})[link] = None
             if seen_key is not None:
                 self._keys[link, account] = seen_key
-        await self._ask([account for account in accounts if account not in self._known])
-        return {
-            user: (self._known.get(account, (UNKNOWN, 0.0))[0], await self.last_seen(link, user))
-            for account, user in accounts.items()
-        }
+        await self._ask([each for each in accounts if each not in self._known or self._is_new(each, seen_key)])
+        return {user: (self.presence(link, each), await self.last_seen(link, user)) for each, user in accounts.items()}
+
+    def _is_new(self, account: Identifier, seen_key: bytes | None) -> bool:
+        """Whether the owner may tell more to who has this key."""
+        return seen_key is not None and self._shown.get(account, (b"", ""))[0] != seen_key
+
+    def presence(self, link: Link, account: Identifier) -> str:
+        """What this link may see."""
+        key, shown = self._shown.get(account, (b"", UNKNOWN))
+        return shown if key and self._keys.get((link, account)) == key else self._known.get(account, (UNKNOWN, 0.0))[0]
 
     async def last_seen(self, link: Link, user: str) -> int | None:
         """Milliseconds since 1970, if `link` has shown the user's key and the owner knows."""
@@ -85,11 +95,15 @@ class Watches:
         self._forget(link, list(self._watched.get(link, ())))
         self._watched.pop(link, None)
 
-    def learn(self, owner: Identifier, presences: Iterable[tuple[Identifier, str]]) -> None:
+    def learn(
+        self, owner: Identifier, presences: Iterable[Mapping[str, Any]], shown: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         """An owner told changes; what another node says of its accounts counts for nothing."""
-        for account, presence in presences:
+        to_contacts = {each["account"]: (each["seen_key"], each["presence"]) for each in shown}
+        for each in presences:
+            account = each["account"]
             if account in self._users and self._owner_of(account) == owner:
-                self._note(account, presence)
+                self._note(account, each["presence"], to_contacts.get(account))
 
     async def ring_changed(self) -> None:
         """Ask the new owners of accounts whose owner is another node now."""
@@ -113,10 +127,12 @@ class Watches:
     async def _ask_owner(self, owner: Identifier | None, accounts: list[Identifier]) -> None:
         self._owners.update(dict.fromkeys(accounts, owner))
         answers: dict[Identifier, str] = {}
+        shown: dict[Identifier, tuple[bytes, str]] = {}
         try:
             if owner is not None:
-                answer = await self._call(owner, WatchAccounts, accounts=accounts)
+                answer = await self._call(owner, WatchAccounts, accounts=accounts, keys=self._keys_of(accounts))
                 answers = {each["account"]: each["presence"] for each in answer["presences"]}
+                shown = {each["account"]: (each["seen_key"], each["presence"]) for each in answer["shown"] or ()}
         except P2PChatError as error:
             self._log.debug("an owner did not say who is here: {error}", error=str(error))
         now = self._clock.seconds()
@@ -124,16 +140,28 @@ class Watches:
             if account not in self._users:
                 continue
             if account in answers:
-                self._note(account, answers[account])
+                self._note(account, answers[account], shown.get(account))
             elif now - self._known.get(account, (UNKNOWN, 0.0))[1] > OFFLINE_SECONDS:
-                self._note(account, UNKNOWN)
+                self._note(account, UNKNOWN, None)
 
-    def _note(self, account: Identifier, presence: str) -> None:
-        before = self._known.get(account)
+    def _keys_of(self, accounts: Iterable[Identifier]) -> list[dict[str, Any]]:
+        """What links here have shown for these accounts, each once."""
+        held = {(each, self._keys.get((link, each))) for each in accounts for link in self._links.get(each, {})}
+        keys = [{"account": account, "seen_key": key} for account, key in held if key is not None]
+        return keys[:MAX_KEYS_AT_ONCE]
+
+    def _note(self, account: Identifier, presence: str, shown: tuple[bytes, str] | None) -> None:
+        links, known = list(self._links.get(account, {})), account in self._known
+        before = [self.presence(link, account) for link in links]
         self._known[account] = (presence, self._clock.seconds())
-        if before is not None and presence != before[0]:  # who watches first gets it as the answer
-            for link in list(self._links.get(account, {})):
-                self._show(link, self._users[account], presence)
+        if shown is None:
+            self._shown.pop(account, None)
+        else:
+            self._shown[account] = shown
+        for link, was in zip(links, before, strict=True):
+            now = self.presence(link, account)
+            if known and now != was:  # who watches first gets it as the answer
+                self._show(link, self._users[account], now)
 
     def _forget(self, link: Link, accounts: Iterable[Identifier]) -> None:
         for account in accounts:
@@ -145,4 +173,5 @@ class Watches:
                 self._links.pop(account, None)
                 self._users.pop(account, None)
                 self._known.pop(account, None)
+                self._shown.pop(account, None)
                 self._owners.pop(account, None)

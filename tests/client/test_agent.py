@@ -212,6 +212,13 @@ class MessageTests(AgentCase):
         self.clock.pump([0.1] * 10)
         self.assertEqual(alice.state(sent["id"]), "read")
 
+    def test_one_is_visible_to_whom_one_likes_from_the_next_beat_on(self) -> None:
+        alice = self.registered("alice", 1)
+        for whom, word in (("contacts", "contacts"), ("nobody", "invisible"), ("everyone", "visible")):
+            alice.talk.settings({"visible_to": whom})
+            self.clock.pump([0.1] * 3)
+            self.assertEqual(self.ring.beats["alice"], word)
+
     def test_strangers_are_requests_until_they_are_added(self) -> None:
         alice, bob = self.registered("alice", 1), self.registered("bob", 2)
         self.send(alice, "bob", "hello", "stored")
@@ -349,13 +356,16 @@ class TakeOverTests(AgentCase):
             alice.agent.keyring.keys.record.encode(),
         ):
             alice.agent.active.own.judge(value)  # type: ignore[union-attr]
-        self.assertEqual(alice.agent.session_row()["state"], "active")
+            self.assertEqual(alice.agent.session_row()["state"], "active")
 
     def test_what_only_the_old_session_had_is_offered_again(self) -> None:
         alice, bob = self.registered("alice", 1), self.registered("bob", 2)
         self.send(bob, "alice", "to the old home")
         self.clock.pump([0.1] * 5)
+        self.assertEqual(alice.texts("bob"), ["to the old home"])
+        self.stop(alice)  # the old home is gone, and hands nothing over
         new = self.taken_over("alice", alice, 7)
+        self.assertEqual(new.texts("bob"), [])
         self.send(new, "bob", "from the new home")
         self.clock.pump([0.5] * 10)
         self.assertEqual(sorted(new.texts("bob")), ["from the new home", "to the old home"])

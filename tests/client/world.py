@@ -54,7 +54,7 @@ class PresenceLocator(amp.CommandLocator):
             said["presence"].encode(),
             said["signature"],
         )
-        self._ring.online[said["user"]] = said["presence"] == heartbeat.VISIBLE
+        self._ring.beats[said["user"]] = said["presence"]
         epoch, sequence = self._ring.accounts.standing(said["user"])
         return {"epoch": epoch, "sequence": sequence, "mailbox_version": self._ring.version}
 
@@ -72,7 +72,7 @@ class MemoryRing:
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.replication = clock, MemoryReplication(self.now_ms)
-        self.online: dict[str, bool] = {}
+        self.beats: dict[str, str] = {}
         self.agents: list[MemoryGateway] = []
         self.down = False
         self.version = 0
@@ -131,7 +131,7 @@ class MemoryRing:
                 active.mailbox_version(self.version)
 
     def presence(self, user: str) -> str:
-        return heartbeat.ONLINE if self.online.get(user) else heartbeat.OFFLINE
+        return heartbeat.ONLINE if self.beats.get(user) == heartbeat.VISIBLE else heartbeat.OFFLINE
 
     async def answer(self, command: type[amp.Command], arguments: dict[str, Any]) -> dict[str, Any]:
         """One call, through the bytes of its box and back."""
@@ -254,16 +254,20 @@ class Person:
 
         reached = [self.address]
         self.agent = Agent(around, self.home, [], keep_keys, lambda: reached, self.door, encrypt, gateway, CHEAP)
-        self.agent.pin.ring = RING
-        self.agent.keyring.load(RING)
-        self.agent._close_history()  # as it was opened while the ring was not known yet
-        self.agent.open_history()
-        if self.agent.keyring.state == ACTIVE:
-            self.agent._begin()
+        self._pin()
         self.agent.followers.tell = self.events.append  # type: ignore[method-assign,assignment]
         self.ways, self.people = Ways(self.agent), People(self.agent)
         self.talk = Conversations(self.agent, self.people)
         self.agent.startService()
+
+    def _pin(self) -> None:
+        """The ring has no certificate that could lie in the home: what the agent read before is read again."""
+        self.agent.pin.ring = RING
+        self.agent.keyring.load(RING)
+        self.agent._close_history()
+        self.agent.open_history()
+        if self.agent.keyring.state == ACTIVE:
+            self.agent._begin()
 
     def stop(self) -> None:
         """As the process ends."""

@@ -204,7 +204,8 @@ class WatchTests(TwoNodes):
         self.assertEqual(self.bob.told, [("alice", "unknown")])
 
     def test_who_is_not_the_owner_is_not_believed(self) -> None:
-        self.nodes[WEST].watches.learn(WEST, [(account_identifier("alice"), "online")])
+        lie = {"account": account_identifier("alice"), "presence": "online"}
+        self.nodes[WEST].watches.learn(WEST, [lie], [{**lie, "seen_key": bytes(32)}])
         self.assertEqual(self.bob.told, [])
 
     def test_nobody_is_told_after_unwatch_or_a_lost_link(self) -> None:
@@ -259,6 +260,65 @@ class LastSeenTests(TwoNodes):
         at = self.seen_by(b"k" * 32)
         self.pass_time(17)
         self.assertEqual((link.told[-1], link.times[-1]), (("alice", "offline"), at))
+
+
+class ContactsTests(TwoNodes):
+    """Somebody whom only contacts may see: those who show the key that travels in sealed messages."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.friend: Any = FakeLink()
+        self.stranger: Any = FakeLink()
+        self.guesser: Any = FakeLink()
+        watches = self.nodes[WEST].watches
+        shown: dict[Any, bytes | None] = {self.friend: b"k" * 32, self.stranger: None, self.guesser: b"x" * 32}
+        for link, key in shown.items():
+            self.assertEqual(self.done(watches.watch(link, ["alice"], key))["alice"][0], "offline")
+
+    def send(self, counter: int, presence: str, key: bytes = b"k" * 32) -> None:
+        self.sent(EAST, FakeLink(), replace(self.beat(counter, presence), seen_key=key))
+        self.pass_time(1)
+
+    def told(self) -> list[list[str]]:
+        return [[presence for _, presence in link.told] for link in (self.friend, self.stranger, self.guesser)]
+
+    def test_contacts_are_told_and_others_see_nothing(self) -> None:
+        self.send(1, "contacts")
+        self.assertEqual(self.told(), [["online"], [], []])
+        self.pass_time(17)
+        self.assertEqual(self.told(), [["online", "offline"], [], []])
+        self.assertIsNotNone(self.friend.times[-1])
+
+    def test_who_begins_to_watch_sees_it_with_the_key_alone(self) -> None:
+        self.send(1, "contacts")
+        for key, presence in ((b"k" * 32, "online"), (b"x" * 32, "offline"), (None, "offline")):
+            for node in (WEST, EAST):
+                late: Any = FakeLink()
+                known = self.done(self.nodes[node].watches.watch(late, ["alice"], key))
+                self.assertEqual(known["alice"][0], presence)
+
+    def test_a_change_of_mind_is_told_to_whom_it_concerns(self) -> None:
+        self.send(1, "visible")
+        self.send(2, "contacts")
+        self.send(3, "invisible")
+        self.send(4, "contacts")
+        self.assertEqual(self.told(), [["online", "offline", "online"], ["online", "offline"], ["online", "offline"]])
+
+    def test_a_renewed_key_shuts_out_who_has_the_old_one(self) -> None:
+        self.send(1, "contacts")
+        self.send(2, "contacts", b"n" * 32)
+        self.pass_time(10)
+        self.assertEqual(self.told(), [["online", "offline"], [], []])
+        self.done(self.nodes[WEST].watches.watch(self.friend, ["alice"], b"n" * 32))
+        self.assertEqual(self.nodes[WEST].watches.presence(self.friend, account_identifier("alice")), "online")
+
+    def test_a_new_owner_learns_it_with_the_next_beat(self) -> None:
+        self.send(1, "contacts")
+        self.moved_to(WEST)
+        self.pass_time(1)
+        self.send(2, "contacts")
+        self.assertEqual(self.told()[0], ["online", "unknown", "online"])
+        self.assertNotIn("online", self.told()[1])
 
 
 class LocatorTests(TwoNodes):

@@ -41,7 +41,7 @@ COMMANDS = (
     Slash(("mouse",), "[on|off]", "whether the wheel scrolls and a click opens a chat"),
     Slash(("ring",), "[FOLDER]", "the ring as a node's data folder here knows it"),
     Slash(("invisible",), "", "show nobody that you are online"),
-    Slash(("visible",), "", "show everyone that you are online"),
+    Slash(("visible",), "[contacts]", "show everyone, or only contacts, that you are online"),
     Slash(("login",), "", "log in again here"),
     Slash(("logout",), "", "end the session, delete its keys here"),
     Slash(("clear",), "", "empty the screen; nothing is deleted"),

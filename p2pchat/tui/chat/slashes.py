@@ -56,8 +56,9 @@ class Slashes:
         if name in _PEOPLE:
             await self._person(name, rest)
         elif name in _VISIBLE:
-            await self._ask(commands.Settings, changes={"visible_to": _VISIBLE[name]})
-            self._screen.note(f"You are now visible to {_VISIBLE[name]}.")
+            whom = rest or _VISIBLE[name]
+            await self._ask(commands.Settings, changes={"visible_to": whom})
+            self._screen.note(f"You are now visible to {whom}.")
         else:
             await self._carry_out[name](rest)
 

@@ -98,8 +98,9 @@ class CommandTests(ChatCase):
     def test_one_is_visible_to_whom_one_likes(self) -> None:
         self.type_line("/invisible")
         self.type_line("/visible")
+        self.type_line("/visible contacts")
         changes = [each["changes"] for each in self.asked(commands.Settings)]
-        self.assertEqual(changes, [{"visible_to": "nobody"}, {"visible_to": "everyone"}])
+        self.assertEqual(changes, [{"visible_to": each} for each in ("nobody", "everyone", "contacts")])
 
     def test_search_begins_with_what_was_typed(self) -> None:
         self.type_line("/search needle")
