@@ -72,7 +72,8 @@ class ContactStore:
         self._write(
             "UPDATE contacts SET verified = (verified AND fingerprint IS ?2), fingerprint = ?2, offered = NULL,"
             " version = CASE WHEN fingerprint IS ?2 THEN version ELSE 0 END,"
-            " mail_key = CASE WHEN fingerprint IS ?2 THEN mail_key ELSE 0 END WHERE user = ?1",
+            " mail_key = CASE WHEN fingerprint IS ?2 THEN mail_key ELSE 0 END,"
+            " epoch = CASE WHEN fingerprint IS ?2 THEN epoch ELSE 0 END WHERE user = ?1",
             user,
             fingerprint,
         )

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -65,6 +65,8 @@ class Directory:
         self._ask, self._ring, self._contacts, self._clock, self._renewed = ask, ring, contacts, clock, renewed
         self._known: OrderedDict[str, Person] = OrderedDict()
         self._gone: OrderedDict[str, PublicIdentity] = OrderedDict()
+        self._unpinned: set[str] = set()
+        """Read before there was a contact to keep the pin in."""
 
     async def person(self, user: str, fresh: bool = False, timeout: float = CALL_SECONDS) -> Person:
         """Somebody's records, from memory unless `fresh` is asked for.
@@ -77,14 +79,14 @@ class Directory:
         """
         known = self._known.get(user)
         if known is not None and not fresh and self._clock.seconds() - known.read_at < FRESH_SECONDS:
-            return known
+            return self._compare(known) if user in self._unpinned else known
         asked = await self._ask(ReadRecords, timeout=timeout, user=user)
         if asked.get("closing"):
-            self._known.pop(user, None)
+            self.forget(user)
             raise self._ended(user, asked["public"], asked["closing"])
-        person = self._read(user, asked["public"], asked["session"], asked["mail_key"])
-        self._compare(person)
+        person = self._compare(self._read(user, asked["public"], asked["session"], asked["mail_key"]))
         _remember(self._known, user, person)
+        self._unpinned &= self._known.keys()
         return person
 
     async def author(self, user: str, fresh: bool = False) -> PublicIdentity:
@@ -101,11 +103,13 @@ class Directory:
     def forget(self, user: str) -> None:
         """Read anew at the next need."""
         self._known.pop(user, None)
+        self._unpinned.discard(user)
 
     def clear(self) -> None:
         """Another account's pins count now."""
         self._known.clear()
         self._gone.clear()
+        self._unpinned.clear()
 
     def _read(self, user: str, public: bytes, session: bytes, mail_key: bytes) -> Person:
         ring = self._ring()
@@ -131,12 +135,15 @@ class Directory:
             )
         return KeyChanged(f"Somebody else had the name {user} last, and gave it up. Reach your contact in another way.")
 
-    def _compare(self, person: Person) -> None:
-        """Measure on our pin; at first contact, pin."""
+    def _compare(self, person: Person) -> Person:
+        """Measure on our pin; at first contact, pin.  A session that ended long ago counts as none: who stole its home
+        could still answer there."""
         contacts, user, fingerprint = self._contacts(), person.public.user, person.public.fingerprint
         contact = contacts.get(user) if contacts is not None else None
         if contacts is None or contact is None:
-            return
+            self._unpinned.add(user)
+            return person
+        self._unpinned.discard(user)
         if contact.fingerprint is None:
             contacts.pin(user, fingerprint)
         elif contact.fingerprint != fingerprint and renewed_from(person.public.successions, contact.fingerprint):
@@ -160,6 +167,11 @@ class Directory:
         if person.public.version < contact.version or key_number < contact.mail_key:
             raise Misbehaved(f"The node gave records of {user} that are older than others seen before.")
         contacts.saw(user, version=person.public.version, mail_key=key_number)
+        known = contacts.get(user)
+        if person.session is None or known is None or person.session.epoch >= known.epoch:
+            return person
+        self._log.warn("the node gave a session of {user} that is over; nothing goes there", user=user)
+        return replace(person, session=None)
 
 
 def _remember(known: OrderedDict[str, T], user: str, value: T) -> None:

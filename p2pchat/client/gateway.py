@@ -262,8 +262,9 @@ class Gateway(Service):
             if (peer := await self._dial(address)) is not None:
                 return peer
         heard = await self._find()
-        if self._pin.ring is None and len({ring for ring, _ in heard}) > 1:
-            self._foreign = several_rings({ring for ring, _ in heard})
+        rings = {ring for ring, _ in heard}
+        if self._pin.ring is None and ambiguous(rings):
+            self._foreign = several_rings(rings)
             return None
         ours = [address for ring, address in heard if self._pin.ring in (None, ring) and address not in candidates]
         self._chance.shuffle(ours)
@@ -295,6 +296,11 @@ class Gateway(Service):
         if self._pin.ring is None and peer.root is not None:
             self._pin.take(peer.root)
         return peer
+
+
+def ambiguous(rings: set[bytes]) -> bool:
+    """Whether a person has to choose among the rings that were heard."""
+    return len(rings) > 1
 
 
 def several_rings(rings: set[bytes]) -> RingUnknown:
