@@ -1,5 +1,6 @@
 """Whether every prepared record is there: accounts as they were written, and each message."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -14,6 +15,8 @@ from p2pchat.replication.slots import RegisterKey
 
 LANES = 32
 TRY_SECONDS = 5.0
+CREATE_SECONDS = 30.0
+"""For so long a record is tried to be written."""
 PAUSE_SECONDS = 0.05
 
 
@@ -28,21 +31,34 @@ class Everything:
     _mail: dict[RegisterKey, set[bytes]] = field(default_factory=dict)
 
     async def create(self) -> None:
-        """Write it all."""
+        """Write it all; what a busy machine refuses is written again."""
         people = People(self.ring.identifier)
         numbers = iter(range(self.accounts))
+        service = self.ring.service
 
         async def lane() -> None:
             for number in numbers:
                 key, value = people.key(number), people.account(number)
-                await self.ring.service.change(key, partial(created, value), b"%d" % number)
+                await self._done(partial(service.change, key, partial(created, value), b"%d" % number))
                 self._values[key] = sha256(value).digest()
                 if self.messages:
                     items = people.messages(self.messages)
-                    await self.ring.service.add(key.point, b"", items)
+                    await self._done(partial(service.add, key.point, b"", items))
                     self._mail[key] = {item.id for item in items}
 
         await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(LANES)], fireOnOneErrback=True)
+
+    async def _done(self, work: Callable[[], Awaitable[object]]) -> None:
+        until = self.ring.reactor.seconds() + CREATE_SECONDS
+        while True:
+            try:
+                await work()
+            except P2PChatError:
+                if self.ring.reactor.seconds() >= until:
+                    raise
+                await deferLater(self.ring.reactor, PAUSE_SECONDS)
+                continue
+            return
 
     async def missing(self) -> int:
         """Read it all; how many accounts are gone or changed, and messages that are gone.

@@ -32,6 +32,13 @@ class Writer:
         """Where its register lies."""
         return slot_of(key(self.number).point, DEFAULT_SLOTS)
 
+    async def create(self) -> None:
+        """Write the register for the first time."""
+        operation = secrets.token_bytes(16)
+        while not await self._try(operation):
+            pass
+        self.failed.clear()
+
     async def run(self) -> None:
         """Until `over`."""
         clock = self._ring.reactor
@@ -62,7 +69,7 @@ class Writers:
     async def start(self) -> None:
         """Create the registers, and begin to change them."""
         for writer in self.each:
-            await self._ring.put(writer.number, secrets.token_bytes(VALUE_BYTES), secrets.token_bytes(16))
+            await writer.create()
         self._work = DeferredList([Deferred.fromCoroutine(each.run()) for each in self.each], fireOnOneErrback=True)
 
     async def stop(self) -> None:
