@@ -151,6 +151,15 @@ class Archive:
                 (chat, since.place if since else None),
             )
 
+    def came_before(self, line: Line) -> None:
+        """Another home of ours has had this message for longer: it stands where and when it came there."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET place = min(place, ?1), received_ms = min(received_ms, coalesce(?2, received_ms))"
+                " WHERE chat = ?3 AND author = ?4 AND id = ?5",
+                (line.place, line.received_ms, line.chat, line.author, line.id),
+            )
+
     def was_read(self, chat: str, author: str, identifier: bytes) -> None:
         """Another home of ours has shown it already."""
         with self._database.transaction() as connection:

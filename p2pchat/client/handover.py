@@ -67,7 +67,8 @@ class Taker:
     def _count(self, page: Page) -> None:
         before = progress(self._stores)
         lines = sum(kind == MESSAGE for kind, _ in page.lines)
-        messages = before["messages"] + lines
+        is_anew = before["state"] == "done" and lines > 0  # one more home, such as a copy, hands over
+        messages = lines if is_anew else before["messages"] + lines
         complete = messages >= page.total
         state = "refused" if page.refused else "done" if complete else "running"
         note(self._stores, state, messages, page.total)
@@ -79,8 +80,10 @@ class Taker:
             stores.contacts.meet(line.chat, KNOWN)
             met.add(line.chat)
         kept = stores.archive.keep(line, self._now_ms())
-        if not kept and line.state == "read" and line.author != self._me:
-            stores.archive.was_read(line.chat, line.author, line.id)
+        if not kept and line.author != self._me:
+            stores.archive.came_before(line)
+            if line.state == "read":
+                stores.archive.was_read(line.chat, line.author, line.id)
         if kept and line.state == "queued" and line.author == self._me:
             if line.reply_to:
                 identifier, body = self._chance(ID_BYTES), Reply(line.id, line.reply_to).to_bytes()

@@ -91,6 +91,24 @@ class HandOverTests(AgentCase):
         self.assertEqual(sorted(new.texts("bob")), texts)
         self.assertEqual(self.progress(new)["state"], "done")
 
+    def test_what_came_again_before_the_hand_over_stands_where_it_came_first(self) -> None:
+        """Contacts offer the next home what only the one before acknowledged, and that one may be away for days."""
+        self.talk(3)
+        wanted, old_path = self.alice.texts("bob"), str(self.alice.home.path)
+        alice = self.alice
+        new = self.taken_over("alice", alice, 7)
+        self.stop(alice)
+        self.send(new, "bob", "from the next home")
+        self.pass_time(60.0)
+        self.assertEqual(
+            {"from bob 0", "from bob 1", "from bob 2"} & set(new.texts("bob")),
+            {"from bob 0", "from bob 1", "from bob 2"},
+        )
+        self.start(old_path, 8)
+        self.pass_time(60.0)
+        self.assertEqual(self.progress(new)["state"], "done")
+        self.assertEqual(new.texts("bob"), [*wanted, "from the next home"])
+
     def test_who_wants_nothing_handed_over_gets_nothing(self) -> None:
         self.talk(3)
         self.alice.talk.settings({HANDOVER: "never"})
