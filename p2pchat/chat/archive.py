@@ -3,8 +3,11 @@
 import sqlite3
 from dataclasses import dataclass
 
+from p2pchat.chat.ends import Ends
 from p2pchat.chat.message import STATES, Line
 from p2pchat.chat.storage import Database
+from p2pchat.chat.trace import BEGUN, DIRECT
+from p2pchat.chat.words import Words
 
 MAX_LINES = 1000
 """Rows of one page."""
@@ -17,6 +20,10 @@ MAX_EARLY_RECEIPTS = 2_000
 """Receipts for messages that are not here yet; the oldest give way."""
 TRIGRAM = 3
 """Characters; shorter words are not in the index, and looked for one by one."""
+INSERT = (
+    "INSERT OR IGNORE INTO messages (chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place,"
+    " trace, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +38,84 @@ def _line(row: tuple[object, ...]) -> Line:
     return Line(*row)  # type: ignore[arg-type]
 
 
+def _kept(line: Line, place: int, row: int, reply_to: bytes) -> Line:
+    """As `dataclasses.replace`, which takes three times as long."""
+    return Line(
+        *(line.chat, line.author, line.id, line.seq, line.prev, line.text, line.sent_ms, line.received_ms, line.state),
+        *(line.copies, place, row, reply_to),
+    )
+
+
+def _delivered(line: Line, at_ms: int) -> Line:
+    return Line(
+        *(line.chat, line.author, line.id, line.seq, line.prev, line.text, line.sent_ms, at_ms, "delivered"),
+        *(line.copies, line.place, line.row, line.reply_to),
+    )
+
+
+def _values(line: Line) -> tuple[object, ...]:
+    """What `INSERT` begins with."""
+    return (
+        *(line.chat, line.author, line.id, line.seq, line.prev, line.text, line.sent_ms),
+        *(line.received_ms, line.state, line.copies),
+    )
+
+
 class Archive:
     """Messages of all chats.  A late message takes the place of the first one that its author wrote after it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.words = Words(database)
+        self._ends = Ends(database)
 
-    def add(self, line: Line, now_ms: int) -> Line | None:
-        """Keep a line and say where it stands; None when this message of this author is here already."""
-        row = self.keep(line, now_ms)
-        return self._by_row(row) if row else None
+    def add(self, line: Line, now_ms: int, trace: int = 0, epoch: int = 0) -> Line | None:
+        """Keep a line and say where it stands; None when this message of this author is here already.
+
+        Args:
+            trace: BEGUN where this home writes or receives it now, so that the row tells that step of its trace.
+            epoch: the author's session that brought it.
+        """
+        if not trace:
+            row = self.keep(line, now_ms)
+            return self._by_row(row) if row else None
+        with self._database.transaction() as connection:
+            row, place = self._insert(connection, line, now_ms, trace, epoch)
+            if not row:
+                return None
+            kept = _kept(line, place, row, line.reply_to or self._answered(line))
+            if line.author != line.chat:
+                self._ends.written(kept)
+        return kept
 
     def keep(self, line: Line, now_ms: int) -> int:
-        """Keep a line; its row, or 0 when this message of this author is here already."""
+        """Keep a line of another home; its row, or 0 when this message of this author is here already."""
         with self._database.transaction() as connection:
-            place = line.place or self._place(connection, line, now_ms)
-            if line.reply_to:
-                self.refer(line.author, line.id, line.reply_to)
-            cursor = connection.execute(
-                "INSERT OR IGNORE INTO messages"
-                " (chat, author, id, seq, prev, text, sent_ms, received_ms, state, copies, place)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(line.chat, line.author, line.id, line.seq, line.prev, line.text, line.sent_ms),
-                    *(line.received_ms, line.state, line.copies, place),
-                ),
-            )
-            if cursor.rowcount == 0:
-                return 0
-            row = int(cursor.lastrowid or 0)
-            if line.author != line.chat:
+            row, _ = self._insert(connection, line, now_ms, 0, 0)
+            if row and line.author != line.chat:
                 self._confirm_early(connection, line, now_ms)
-            return row
+        return row
+
+    def _insert(
+        self, connection: sqlite3.Connection, line: Line, now_ms: int, trace: int, epoch: int
+    ) -> tuple[int, int]:
+        """Row and place; row 0 when it is here already."""
+        place = line.place or self._ends.place(line.chat, line.author, line.seq, now_ms)
+        cursor = connection.execute(INSERT, (*_values(line), place, trace, epoch))
+        if cursor.rowcount == 0:
+            return 0, place
+        self._ends.added(line, place)
+        if line.reply_to:
+            self.refer(line.author, line.id, line.reply_to)
+        return int(cursor.lastrowid or 0), place
+
+    def _answered(self, line: Line) -> bytes:
+        """What it answers, which was told before it came; of our own, `line.reply_to` says it."""
+        if line.author != line.chat:
+            return b""
+        told = "SELECT quoted FROM replies WHERE author = ? AND id = ?"
+        rows = self._database.query(told, line.author, line.id)
+        return rows[0][0] if rows else b""  # type: ignore[return-value]
 
     def refer(self, author: str, identifier: bytes, quoted: bytes) -> None:
         """A message of this author, here already or not, answers another one; the first word about it holds."""
@@ -75,16 +128,6 @@ class Archive:
         """The message of the same chat that this one answers, where it is here."""
         found = self.find(line.reply_to) if line.reply_to else None
         return found if found is not None and found.chat == line.chat else None
-
-    def _place(self, connection: sqlite3.Connection, line: Line, now_ms: int) -> int:
-        (later,) = connection.execute(
-            "SELECT min(place) FROM messages WHERE chat = ? AND author = ? AND seq > ?",
-            (line.chat, line.author, line.seq),
-        ).fetchone()
-        if later is not None:
-            return int(later)
-        (last,) = connection.execute("SELECT max(place) FROM messages WHERE chat = ?", (line.chat,)).fetchone()
-        return max(now_ms, (last or 0) + 1)
 
     def _by_row(self, row: int) -> Line:
         return _line(self._database.query(f"SELECT {COLUMNS} FROM messages WHERE row = ?", row)[0])
@@ -101,6 +144,7 @@ class Archive:
             conditions.append("(place, seq, row) > (?, ?, ?)")
             values += [after.place, after.seq, after.row]  # type: ignore[list-item]
         if search:
+            self.words.complete()
             condition, value = _condition(search)
             conditions.append(condition)
             values.append(value)
@@ -121,6 +165,15 @@ class Archive:
             author,
         )
         return _line(rows[0]) if rows else None
+
+    def now(self, line: Line) -> Line:
+        """How a line of our own stands now."""
+        return line if self._ends.unchanged(line) else self.find(line.id, line.author) or line
+
+    def has(self, identifier: bytes, author: str) -> bool:
+        """Whether the message is here."""
+        found = "SELECT 1 FROM messages WHERE id = ? AND author = ? LIMIT 1"
+        return self._ends.has(identifier, author) or bool(self._database.query(found, identifier, author))
 
     def last(self, chat: str) -> Line | None:
         """The newest line of a chat."""
@@ -172,6 +225,7 @@ class Archive:
         self, chat: str, author: str, identifier: bytes, state: str, copies: int | None, at_ms: int
     ) -> Line | None:
         """Bring our own message to a later state; None when it is unknown or that far already."""
+        self._ends.take(identifier, author)
         with self._database.transaction() as connection:
             line = self._own(chat, author, identifier)
             if line is None or not _later(line.state, state):
@@ -211,10 +265,31 @@ class Archive:
 
         Where none is earlier, this home begins in the middle of the conversation, and nothing was lost.
         """
-        if not line.prev or self.find(line.prev, line.author) is not None:
+        if not line.prev or self.has(line.prev, line.author):
             return False
         earlier = "SELECT 1 FROM messages WHERE chat = ? AND author = ? AND seq < ? LIMIT 1"
         return bool(self._database.query(earlier, line.chat, line.author, line.seq))
+
+    def delivered(self, chat: str, author: str, identifier: bytes, epoch: int, at_ms: int) -> Line | None:
+        """A channel of the recipient's session `epoch` acknowledged our message; None unless this is all news."""
+        line = self._ends.take(identifier, author) or self._own(chat, author, identifier)
+        if line is None or line.state not in ("queued", "stored") or line.chat != chat:
+            return None
+        with self._database.soon() as connection:
+            cursor = connection.execute(
+                "UPDATE messages SET state = 'delivered', received_ms = ?, epoch = ?, trace = ? WHERE row = ?"
+                " AND state = ? AND trace = ? AND epoch = 0",
+                (at_ms, epoch, DIRECT, line.row, line.state, BEGUN),
+            )
+        if cursor.rowcount == 0:
+            return None
+        return _delivered(line, at_ms)
+
+    def same(self, line: Line) -> bool:
+        """Whether the message that is here under this id and author says the same."""
+        kept = self._own(line.chat, line.author, line.id)
+        said = (line.seq, line.prev, line.text, line.sent_ms)
+        return kept is not None and (kept.seq, kept.prev, kept.text, kept.sent_ms) == said
 
     def acknowledged(self, chat: str, author: str, identifier: bytes, epoch: int) -> None:
         """The recipient's session `epoch` has our message on its disk."""

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pchat.chat.receiving import Incoming
 from p2pchat.crypto.channel import ChannelKey, ChannelKeyring
 from p2pchat.crypto.encoding import KEY_ID_BYTES
-from p2pchat.crypto.envelope import Kind, Message, SealingKey
+from p2pchat.crypto.envelope import Kind, SealingKey
 from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.opening import Opener
 from p2pchat.crypto.sealing import Sealer
@@ -40,7 +40,7 @@ class Channel:
         self._keyring = ChannelKeyring(ends.session_key, ends.mine, ends.theirs, ends.exporter, chance)
         self._sealer = Sealer(ends.identity, ends.account_version, ends.mine.epoch, chance)
         self._opener = Opener(ends.identity)
-        self._key: ChannelKey | None = None
+        self._to: SealingKey | None = None
         self._sent_header = self._heard_header = b""
         self.failures = 0
 
@@ -49,25 +49,30 @@ class Channel:
     @property
     def knows_key(self) -> bool:
         """Whether the other end told which key to seal to."""
-        return self._key is not None
+        return self._to is not None
 
     def take_key(self, encoded: bytes) -> None:
         """The other end's key; Misbehaved if it is for anybody or anything else."""
         ends = self.ends
-        self._key = ChannelKey.parse(encoded, ends.theirs, ends.mine, ends.exporter)
+        key = ChannelKey.parse(encoded, ends.theirs, ends.mine, ends.exporter)
+        self._to = SealingKey(ends.theirs.identity, Kind.CHANNEL, key.key_id, key.public_key)
 
     def forget_key(self) -> None:
         """The other end does not know that key any more."""
-        self._key, self._sent_header = None, b""
+        self._to, self._sent_header = None, b""
 
     def seal(self, frame: bytes) -> tuple[bytes | None, bytes]:
         """Header (None while it is the one sent before) and message."""
-        if self._key is None:
+        if self._to is None:
             raise StaleKey("No key of the other end is known.")
-        to = SealingKey(self.ends.theirs.identity, Kind.CHANNEL, self._key.key_id, self._key.public_key)
-        sealed = self._sealer.seal(to, Message.parse(frame), self._now())
+        sealed = self._sealer.seal_encoded(self._to, frame, self._now())
         repeated, self._sent_header = sealed.header == self._sent_header, sealed.header
         return (None if repeated else sealed.header), sealed.message
+
+    @property
+    def header_lasts(self) -> bool:
+        """Whether the next message is sealed under the header of the one before."""
+        return self._to is not None and self._sealer.lasts(self._to, self._now())
 
     # -- in
 
@@ -98,4 +103,4 @@ class Channel:
     def close(self) -> None:
         """The connection is over: nothing under its keys opens any more."""
         self._keyring.close()
-        self._key = None
+        self._to = None

@@ -1,12 +1,17 @@
 """Contacts on disk: pins, standing, the highest records seen, counts of texts, drafts."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from p2pchat.chat.message import MAX_NUMBER, sequence
 from p2pchat.chat.storage import Database
 from p2pchat.errors import Misbehaved
 
 CONTACT, REQUEST, BLOCKED, KNOWN = "contact", "request", "blocked", "known"
+MAX_KNOWN = 1_000
+"""Rows that are kept in memory."""
+SEEN_MS = 1_000
+"""How exactly we remember when somebody was there."""
 COLUMNS = (
     "user, standing, fingerprint, offered, verified, version, epoch, mail_key, capability, given, draft, last_seen,"
     " former"
@@ -32,15 +37,33 @@ class Contact:
     former: bytes | None = None
 
 
+class _Count(NamedTuple):
+    """Texts to a contact in one session of ours, and the id of the last one."""
+
+    texts: int
+    epoch: int
+    last_id: bytes
+
+
 class ContactStore:
     """Rows of contacts; each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, Contact | None] = {}
+        self._counts: dict[str, _Count] = {}
+        database.when_ending(self._write_counts)
+        for cache in (self._known, self._counts):
+            database.when_undone(cache.clear)
 
     def get(self, user: str) -> Contact | None:
-        rows = self._database.query(f"SELECT {COLUMNS} FROM contacts WHERE user = ?", user)
-        return _contact(rows[0]) if rows else None
+        """Who they are, from memory where they were asked for since their row was last written."""
+        if user not in self._known:
+            rows = self._database.query(f"SELECT {COLUMNS} FROM contacts WHERE user = ?", user)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[user] = _contact(rows[0]) if rows else None
+        return self._known[user]
 
     def all(self) -> list[Contact]:
         """Everybody but those that were only asked about, by name."""
@@ -60,6 +83,9 @@ class ContactStore:
 
     def meet(self, user: str, standing: str) -> None:
         """Note that somebody exists; who is known better already stays so."""
+        known = self.get(user)
+        if known is not None and known.standing != KNOWN:
+            return
         self._write(
             "INSERT INTO contacts (user, standing) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET standing = ?2"
             " WHERE standing = 'known'",
@@ -69,6 +95,9 @@ class ContactStore:
 
     def pin(self, user: str, fingerprint: bytes) -> None:
         """Pin, or accept a changed key; a new key is not verified."""
+        known = self.get(user)
+        if known is not None and known.fingerprint == fingerprint and known.offered is None:
+            return
         self._write(
             "UPDATE contacts SET verified = (verified AND fingerprint IS ?2), fingerprint = ?2, offered = NULL,"
             " version = CASE WHEN fingerprint IS ?2 THEN version ELSE 0 END,"
@@ -106,18 +135,26 @@ class ContactStore:
         """
         if max(version, epoch, mail_key) > MAX_NUMBER:
             raise Misbehaved(f"The records of {user} have numbers that there cannot be.")
-        with self._database.transaction() as connection:
-            before = connection.execute("SELECT epoch FROM contacts WHERE user = ?", (user,)).fetchone()
-            connection.execute(
+        before = self.get(user)
+        if before is None:
+            return False
+        if version > before.version or epoch > before.epoch or mail_key > before.mail_key:
+            self._write(
                 "UPDATE contacts SET version = max(version, ?2), epoch = max(epoch, ?3), mail_key = max(mail_key, ?4)"
                 " WHERE user = ?1",
-                (user, version, epoch, mail_key),
+                user,
+                version,
+                epoch,
+                mail_key,
             )
-        return before is not None and 0 < before[0] < epoch
+        return 0 < before.epoch < epoch
 
     def was_online(self, user: str, at_ms: int) -> None:
         """They were there at this moment, as far as we can tell."""
-        self._write("UPDATE contacts SET last_seen = max(ifnull(last_seen, 0), ?2) WHERE user = ?1", user, at_ms)
+        known = self.get(user)
+        if known is not None and (known.last_seen is None or known.last_seen + SEEN_MS <= at_ms):
+            with self._database.soon():
+                self._write("UPDATE contacts SET last_seen = ?2 WHERE user = ?1", user, at_ms)
 
     def set_capability(self, user: str, capability: bytes) -> None:
         self._write("UPDATE contacts SET capability = ?2 WHERE user = ?1", user, capability)
@@ -130,18 +167,26 @@ class ContactStore:
 
     def next_text(self, user: str, epoch: int, identifier: bytes) -> tuple[int, bytes]:
         """Count one text to this contact in our session `epoch`: its seq and the id of the one before."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT count, count_epoch, last_id FROM contacts WHERE user = ?", (user,)
-            ).fetchone()
-            count, prev = (row[0] + 1, row[2]) if row[1] == epoch else (1, b"")
-            connection.execute(
+        with self._database.transaction():
+            before = self._counts.get(user)
+            if before is None:
+                rows = self._database.query("SELECT count, count_epoch, last_id FROM contacts WHERE user = ?", user)
+                before = _Count(*rows[0])  # type: ignore[arg-type]
+            count, prev = (before.texts + 1, before.last_id) if before.epoch == epoch else (1, b"")
+            self._counts[user] = _Count(count, epoch, identifier)
+        return sequence(epoch, count), prev
+
+    def _write_counts(self) -> None:
+        """Before the transaction ends: once for all texts of a batch."""
+        for user, (count, epoch, last_id) in self._counts.items():
+            self._database.change(
                 "UPDATE contacts SET count = ?, count_epoch = ?, last_id = ? WHERE user = ?",
-                (count, epoch, identifier, user),
+                *(count, epoch, last_id, user),
             )
-        return sequence(epoch, count), bytes(prev)
+        self._counts.clear()
 
     def _write(self, sql: str, *values: object) -> None:
+        self._known.pop(str(values[0]), None)
         with self._database.transaction() as connection:
             connection.execute(sql, values)
 

@@ -19,7 +19,8 @@ FULL_CODES = (10, 13, 8)
 """SQLITE_IOERR, SQLITE_FULL, SQLITE_READONLY."""
 LOGS = ("-wal", "-shm", "-journal")
 """What SQLite may leave beside a database."""
-SAME_FORM = "SELECT type, name, sql FROM {0}.sqlite_master ORDER BY type, name"
+SAME_FORM = "SELECT type, name, sql FROM {0}.sqlite_master WHERE name <> 'sqlite_sequence' ORDER BY type, name"
+"""Without the table of SQLite's own that a dropped table with AUTOINCREMENT leaves behind."""
 NOT_TAKEN_OVER = """
     SELECT count(*) FROM plain.messages AS old WHERE NOT EXISTS
         (SELECT 1 FROM main.messages AS new WHERE (new.chat, new.author, new.id) = (old.chat, old.author, old.id))
@@ -37,7 +38,7 @@ def library() -> Any:
 
 def connect(path: str, key: bytes) -> Any:
     """A connection to a file under its 32-byte key; whether the key fits shows the first statement after this."""
-    connection = library().connect(path, isolation_level=None)
+    connection = library().connect(path, isolation_level=None, check_same_thread=False)
     for pragma in ("cipher_log_level = NONE", f'key = "{_quoted(key)}"', "cipher_compatibility = 4"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -9,7 +9,9 @@ from p2pchat.chat.storage import Database
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
 BATCH = 64
-"""Messages of one contact under way at once."""
+"""Messages of one contact that are taken out of it together."""
+FLIGHTS = 8
+"""Batches of one contact under way over its channel at once."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class Waiting:
     frame: bytes = field(repr=False)
     type: int = Type.TEXT
     attempts: int = 0
+    number: int = 0
+    """Order of queueing."""
 
 
 class OutboxStore:
@@ -79,19 +83,28 @@ class OutboxStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._counted: set[bytes] = set()
 
-    def add(self, contact: str, identifier: bytes, frame: bytes, kind: Type) -> None:
-        """Queue behind what waits for the contact already; durable on return.  The same id is queued once."""
+    def add(self, contact: str, identifier: bytes, frame: bytes, kind: Type, at_once: bool = False) -> None:
+        """Queue behind what waits for the contact already; durable on return.  The same id is queued once.
+
+        Args:
+            at_once: count the first attempt now, because it follows now: `tried` need not write it then.
+        """
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO outbox (contact, id, frame, type) VALUES (?, ?, ?, ?)",
-                (contact, identifier, frame, int(kind)),
+                "INSERT OR IGNORE INTO outbox (contact, id, frame, type, attempts) VALUES (?, ?, ?, ?, ?)",
+                (contact, identifier, frame, int(kind), int(at_once)),
             )
+        if at_once:
+            self._counted.add(identifier)
 
-    def waiting(self, contact: str, limit: int = BATCH) -> list[Waiting]:
-        """The first ones in the order of writing."""
+    def waiting(self, contact: str, limit: int = BATCH, behind: int = 0) -> list[Waiting]:
+        """The first ones behind a number, in the order of queueing."""
         rows = self._database.query(
-            "SELECT contact, id, frame, type, attempts FROM outbox WHERE contact = ? ORDER BY number LIMIT ?",
+            "SELECT contact, id, frame, type, attempts, number FROM outbox WHERE number > ? AND contact = ?"
+            " ORDER BY number LIMIT ?",
+            behind,
             contact,
             limit,
         )
@@ -107,14 +120,19 @@ class OutboxStore:
         return [str(user) for (user,) in self._database.query("SELECT DISTINCT contact FROM outbox")]
 
     def tried(self, contact: str, identifiers: list[bytes]) -> None:
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "UPDATE outbox SET attempts = attempts + 1 WHERE contact = ? AND id = ?",
-                [(contact, each) for each in identifiers],
-            )
+        """An attempt follows, once the database is synced."""
+        again = [each for each in identifiers if each not in self._counted]
+        self._counted.difference_update(identifiers)
+        if again:
+            with self._database.soon() as connection:
+                connection.executemany(
+                    "UPDATE outbox SET attempts = attempts + 1 WHERE contact = ? AND id = ?",
+                    [(contact, each) for each in again],
+                )
 
     def remove(self, contact: str, identifiers: list[bytes]) -> None:
         """It is stored, delivered, or will never be."""
+        self._counted.difference_update(identifiers)
         with self._database.transaction() as connection:
             connection.executemany(
                 "DELETE FROM outbox WHERE contact = ? AND id = ?", [(contact, each) for each in identifiers]

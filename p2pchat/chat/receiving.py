@@ -22,6 +22,7 @@ from p2pchat.chat.message import (
     read_ids,
 )
 from p2pchat.chat.stores import Stores
+from p2pchat.chat.trace import BEGUN
 from p2pchat.crypto.opening import Opened
 from p2pchat.errors import Misbehaved
 
@@ -64,7 +65,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Whom Receiving tells, after it is on disk."""
+    """Whom Receiving tells, after it was committed."""
 
     shown: Callable[[Line], None]
     changed: Callable[[Line], None]
@@ -104,7 +105,7 @@ class Receiving:
         self._timer: IDelayedCall | None = None
 
     def take(self, messages: Sequence[Incoming], receipts: bool = True) -> list[Incoming]:
-        """Keep what is new; on return all of it is on disk, and what comes back may be acknowledged.
+        """Keep what is new; what comes back may be acknowledged once the database is synced.
 
         Args:
             receipts: queue receipts for the texts (not where the channel itself carries them).
@@ -112,7 +113,7 @@ class Receiving:
         after: list[Callable[[], None]] = []
         taken: list[Incoming] = []
         delivered: dict[str, list[bytes]] = {}
-        with self._stores.database.transaction():
+        with self._stores.database.soon():
             for message in sorted(messages, key=lambda each: (each.author, each.seq)):
                 try:
                     self._take_one(message, after, delivered)
@@ -133,13 +134,11 @@ class Receiving:
             after.append(lambda: self._listeners.new_session(message.author, message.epoch))
         if contact is not None:
             self._stores.contacts.was_online(message.author, min(message.sent_ms, self._now_ms()))
-        digest = sha256(message.frame).digest()
-        fresh = self._stores.seen.first_time(message.fingerprint, message.id, digest, self._now_ms())
         if message.type == Type.TEXT:
+            # The history tells which ones came already.
             delivered.setdefault(message.author, []).append(message.id)
-            if fresh:
-                self._take_text(message, after)
-        elif not fresh:
+            self._take_text(message, after)
+        elif not self._fresh(message):
             return
         elif message.type == Type.RECEIPT:
             self._take_receipt(message, after)
@@ -158,6 +157,10 @@ class Receiving:
             wanted = read_ids(message.body)
             after.append(lambda: self._listeners.missing(message.author, wanted))
 
+    def _fresh(self, message: Incoming) -> bool:
+        digest = sha256(message.frame).digest()
+        return self._stores.seen.first_time(message.fingerprint, message.id, digest, self._now_ms())
+
     def _take_text(self, message: Incoming, after: list[Callable[[], None]]) -> None:
         if len(message.body) > MAX_TEXT_BYTES or message.seq > MAX_NUMBER or message.sent_ms > MAX_SENT_MS:
             raise Misbehaved("A text, its number or its time is larger than is allowed.")
@@ -168,17 +171,17 @@ class Receiving:
         self._stores.contacts.meet(message.author, CONTACT if message.author == self._me else REQUEST)
         self._stores.contacts.pin(message.author, message.fingerprint)
         archive = self._stores.archive
-        gap = bool(message.prev) and archive.find(message.prev, message.author) is None
+        gap = bool(message.prev) and not archive.has(message.prev, message.author)
         line = Line(
             *(message.author, message.author, message.id, message.seq, message.prev, text, message.sent_ms),
             self._now_ms(),
             "received",
         )
-        kept = archive.add(line, self._now_ms())
-        if kept is None:
-            return
-        self._stores.traces.add(message.id, self._now_ms(), "received", epoch=message.epoch)
-        after.append(lambda: self._show(kept, gap))
+        kept = archive.add(line, self._now_ms(), BEGUN, message.epoch)
+        if kept is not None:
+            after.append(lambda: self._show(kept, gap))
+        elif not archive.same(line):
+            raise Misbehaved(f"Two different messages came under the id {message.id.hex()}.")
 
     def _take_receipt(self, message: Incoming, after: list[Callable[[], None]]) -> None:
         receipt = Receipt.from_bytes(message.body)
@@ -188,9 +191,22 @@ class Receiving:
             if line is not None:
                 after.append(lambda line=line: self._listeners.changed(line))  # type: ignore[misc]
 
+    def delivered(self, contact: str, identifiers: list[bytes], epoch: int) -> list[Line]:
+        """A channel brought acknowledgements; the lines for which that is news."""
+        now, found = self._now_ms(), []
+        for each in identifiers:
+            line = self._stores.archive.delivered(contact, self._me, each, epoch, now)
+            if line is None:
+                line = self.confirmed(contact, each, "delivered", epoch, "direct")
+            if line is not None:
+                found.append(line)
+        self._stores.outbox.remove(contact, identifiers)
+        return found
+
     def confirmed(self, contact: str, identifier: bytes, state: str, epoch: int, way: str) -> Line | None:
         """A contact's session `epoch` has a message of ours; the line, if that is news."""
         self._stores.archive.confirmed_early(contact, self._me, identifier, state, epoch)
+        self._stores.traces.spell_out(identifier, epoch)
         self._stores.archive.acknowledged(contact, self._me, identifier, epoch)
         self._stores.outbox.remove(contact, [identifier])
         line = self._stores.archive.advance(contact, self._me, identifier, state, None, self._now_ms())

@@ -8,10 +8,11 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from p2pchat import request
 from p2pchat.chat.message import Line, Type
-from p2pchat.chat.outbox import Schedule, Waiting
+from p2pchat.chat.outbox import BATCH, FLIGHTS, Schedule, Waiting
 from p2pchat.chat.stores import Stores
 from p2pchat.errors import (
     NotAdmitted,
@@ -83,6 +84,7 @@ class Sending:
         self._schedule, self._chance = Schedule(chance), chance
         self._timer: IDelayedCall | None = None
         self._under_way: dict[str, Deferred[Outcome]] = {}
+        self._stirred: dict[str, Deferred[None]] = {}
         self._running = False
 
     def start(self) -> None:
@@ -111,6 +113,8 @@ class Sending:
         if not self._running:
             return
         contacts, now = self._recipients(), self._clock.seconds()
+        for contact in list(self._stirred):
+            self._stir(contact)
         for contact in self._schedule.due(contacts, now):
             self._schedule.started(contact)
             attempt = Deferred.fromCoroutine(self._work_off(contact))
@@ -140,16 +144,62 @@ class Sending:
 
     async def _work_off(self, contact: str) -> "Outcome":
         request.begin(self._chance)
-        while batch := self._stores.outbox.waiting(contact):
-            self._stores.outbox.tried(contact, [each.id for each in batch])
-            arrived = await self._deliver_directly(contact, batch)
-            rest = [each for each in batch if each.id not in arrived]
+        while self._stores.outbox.waiting(contact, 1):
+            rest = await self._hand_over(contact)
             stored: list[bool] = await gatherResults(
                 [Deferred.fromCoroutine(self._deposit(each)) for each in rest], consumeErrors=True
             )
             if not all(stored):
                 return Outcome(done=False)
         return Outcome(done=True)
+
+    async def _hand_over(self, contact: str) -> list[Waiting]:
+        """Hand over directly what waits, and what is queued meanwhile, until one does not arrive; those that did not.
+
+        Batches follow each other before the first one is acknowledged, so that both ends work at once.
+        """
+        outbox, behind = self._stores.outbox, 0
+        flights: list[Deferred[None]] = []
+        rest: list[Waiting] = []
+        failed: list[Failure] = []
+        try:
+            while True:
+                while not rest and len(flights) < FLIGHTS and (batch := outbox.waiting(contact, BATCH, behind)):
+                    behind = batch[-1].number
+                    outbox.tried(contact, [each.id for each in batch])
+                    flight = Deferred.fromCoroutine(self._fly(contact, batch, rest))
+                    flights.append(flight)
+                    flight.addErrback(failed.append)
+                    flight.addCallback(self._landed, flights, flight, contact)
+                if not flights:
+                    for failure in failed:
+                        failure.raiseException()
+                    return sorted(rest, key=lambda waiting: waiting.number)
+                self._stirred[contact] = Deferred()
+                await self._stirred[contact]
+        finally:
+            self._stirred.pop(contact, None)
+            for each in list(flights):
+                each.cancel()
+
+    async def _fly(self, contact: str, batch: list[Waiting], rest: list[Waiting]) -> None:
+        """One batch; what does not arrive is added to `rest`."""
+        arrived: set[bytes] = set()
+        try:
+            await self._stores.database.synced()
+            arrived = await self._deliver_directly(contact, batch)
+        finally:
+            rest += [each for each in batch if each.id not in arrived]
+
+    def _landed(self, _: None, flights: "list[Deferred[None]]", flight: "Deferred[None]", contact: str) -> None:
+        flights.remove(flight)
+        self._stir(contact)
+
+    def _stir(self, contact: str) -> None:
+        """Something was queued for a contact that is handed over to, or a batch has landed."""
+        stirred = self._stirred.get(contact)
+        if stirred is not None and not stirred.called:
+            stirred.callback(None)
 
     async def _deposit(self, waiting: Waiting) -> bool:
         """One attempt through the mailbox, a request of its own; False: try again later."""
@@ -163,7 +213,8 @@ class Sending:
             return True
         except P2PChatError as error:
             return self._tried_in_vain(waiting, error)
-        with self._stores.database.transaction():
+        # If this is lost, it is stored once more, and its id removes the double.
+        with self._stores.database.soon():
             self._stores.outbox.remove(waiting.contact, [waiting.id])
             self._trace(
                 waiting,

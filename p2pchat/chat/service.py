@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT
+from p2pchat.chat.indexing import Indexing
 from p2pchat.chat.message import (
     CAPABILITY_BYTES,
     ID_BYTES,
@@ -28,6 +29,7 @@ from p2pchat.chat.receiving import Incoming, Listeners, Receiving
 from p2pchat.chat.sending import DeliverDirectly, Post, Sending
 from p2pchat.chat.stores import Stores
 from p2pchat.chat.together import Together
+from p2pchat.chat.trace import BEGUN
 from p2pchat.errors import TimedOut, UserError
 
 OFFER_AGAIN_MS = 7 * 24 * 3600 * 1000
@@ -104,12 +106,14 @@ class ChatService(Service):
             audience.called,
             audience.handed_over,
         )
-        self._together = Together(clock, self._send_all, MAX_TOGETHER)
+        self._together = Together(clock, self._send_all, MAX_TOGETHER, stores.database.synced)
         self._receiving = Receiving(me, epoch, stores, self._queue, clock, now_ms, listeners)
+        self._indexing = Indexing(clock, stores.archive.words.bring_forward)
 
     def startService(self) -> None:
         super().startService()
         self._together.start()
+        self._indexing.start()
         self.sending.start()
 
     def stopService(self) -> None:
@@ -117,40 +121,34 @@ class ChatService(Service):
         self._together.stop()
         self.sending.stop()
         self._receiving.stop()
+        self._indexing.stop()
 
     # -- what we write
 
     async def send_soon(self, contact: str, text: str, reply_to: bytes = b"") -> Line:
-        """As `send`, with all that is sent in this turn of the reactor in one transaction."""
-        return await self._together.add(Draft(contact, text, reply_to))
-
-    def send(self, contact: str, text: str, reply_to: bytes = b"") -> Line:
-        """Put a text into the outbox; it is on disk when this returns, as `queued`.
+        """Put a text into the outbox, with all that is sent in this turn of the reactor; then it is on disk, `queued`.
 
         Args:
             reply_to: id of the message in this chat that it answers, if any.
         Raises:
             UserError: it is too long or empty, the contact is blocked, or it answers something that is not here.
         """
-        (sent,) = self._send_all([Draft(contact, text, reply_to)])
-        if isinstance(sent, Exception):
-            raise sent
-        return sent
+        line = await self._together.add(Draft(contact, text, reply_to))
+        self._audience.message_written(line)
+        return line
 
     def _send_all(self, drafts: list[Draft]) -> list[Line | Exception]:
-        """Keep all in one transaction, then tell and begin to send; the line of each, or why it is refused."""
+        """Keep all in one transaction, then begin to send; the line of each, or why it is refused."""
         kept: list[Line | Exception] = []
-        with self.stores.database.transaction():
+        with self.stores.database.soon():
             for each in drafts:
                 try:
                     kept.append(self._keep(each.contact, each.text, each.reply_to))
                 except UserError as error:
                     kept.append(error)
-        lines = [each for each in kept if isinstance(each, Line)]
-        for line in lines:
-            self._audience.message_written(line)
-        for contact in dict.fromkeys(line.chat for line in lines):
+        for contact in dict.fromkeys(line.chat for line in kept if isinstance(line, Line)):
             self.sending.wake(contact)
+        self._indexing.written()
         return kept
 
     def _keep(self, contact: str, text: str, reply_to: bytes) -> Line:
@@ -171,19 +169,22 @@ class ChatService(Service):
         self.befriend(contact)
         seq, prev = self.stores.contacts.next_text(contact, self.epoch, identifier)
         line = self.stores.archive.add(
-            Line(contact, self.me, identifier, seq, prev, text, now, None, "queued", reply_to=reply_to), now
+            Line(contact, self.me, identifier, seq, prev, text, now, None, "queued", reply_to=reply_to), now, BEGUN
         )
-        self._queue_text(contact, frame(identifier, seq, prev, Type.TEXT, now, body), identifier, reply_to)
-        self.stores.traces.add(identifier, now, "queued")
+        self._queue_text(
+            contact, frame(identifier, seq, prev, Type.TEXT, now, body), identifier, reply_to, at_once=True
+        )
         if line is None:
             raise UserError("The message could not be kept; send it again.")
         return line
 
-    def _queue_text(self, contact: str, encoded: bytes, identifier: bytes, reply_to: bytes) -> None:
+    def _queue_text(
+        self, contact: str, encoded: bytes, identifier: bytes, reply_to: bytes, at_once: bool = False
+    ) -> None:
         """A text, and before it what it answers."""
         if reply_to:
             self._queue(contact, Type.REPLY, Reply(identifier, reply_to).to_bytes())
-        self.stores.outbox.add(contact, identifier, encoded, Type.TEXT)
+        self.stores.outbox.add(contact, identifier, encoded, Type.TEXT, at_once)
 
     def befriend(self, contact: str) -> None:
         """Writing to somebody makes a contact; they get our capability, which opens our addresses."""
@@ -237,18 +238,28 @@ class ChatService(Service):
 
     # -- what comes
 
-    def take(self, messages: list[Incoming], receipts: bool = True) -> None:
-        """Keep opened messages; on return they are on disk and may be acknowledged."""
-        self._receiving.take(messages, receipts)
+    def take(self, messages: list[Incoming]) -> None:
+        """Keep what the mailbox had; on return it is on disk and may be acknowledged."""
+        self._receiving.take(messages)
+        self.stores.database.sync()
         self.sending.look()
+        self._indexing.written()
+
+    def take_directly(self, messages: list[Incoming]) -> None:
+        """Keep what came through a channel, which acknowledges it once the database is synced."""
+        self._receiving.take(messages, receipts=False)
+        self.sending.look()
+        self._indexing.written()
 
     def confirmed(self, contact: str, identifiers: list[bytes], epoch: int) -> None:
-        """A channel brought the acknowledgement of a contact's session `epoch`."""
-        with self.stores.database.transaction():
-            lines = [self._receiving.confirmed(contact, each, "delivered", epoch, "direct") for each in identifiers]
+        """A channel brought the acknowledgement of a contact's session `epoch`.
+
+        Nobody waits until that is on disk: if it is lost, they are sent once more, and their ids remove the doubles.
+        """
+        with self.stores.database.soon():
+            lines = self._receiving.delivered(contact, identifiers, epoch)
         for line in lines:
-            if line is not None:
-                self._changed(line)
+            self._changed(line)
 
     def ask_for(self, author: str, identifier: bytes) -> None:
         """Ask a contact, once, to send again a text that never came; strangers are not written to."""
@@ -335,7 +346,7 @@ class ChatService(Service):
 
     async def wait(self, line: Line, state: str, timeout: float) -> Line:
         """Until our message is `state` or further, or failed; TimedOut after `timeout` seconds."""
-        current = self.stores.archive.find(line.id, self.me) or line
+        current = self.stores.archive.now(line)
         if reaches(current.state, state) or current.state == "failed":
             return current
         changed: Deferred[Line] = Deferred()

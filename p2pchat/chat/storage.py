@@ -1,4 +1,4 @@
-"""The agent's database: its schema, opening, and short transactions.
+"""The agent's database: opening, and short transactions.
 
 History, outbox, contacts and traces live in one SQLite file of the home, so that one transaction can take a message in,
 note that it was seen and queue its receipt.
@@ -6,205 +6,233 @@ note that it was seen and queue its receipt.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
 from p2pchat.chat import encryption
+from p2pchat.chat.schema import STEPS
+from p2pchat.chat.syncing import Disk, Log, PlainDisk
 from p2pchat.errors import Damaged, DiskFull
 
-STEPS = (
-    """
-    CREATE TABLE messages (
-        row         INTEGER PRIMARY KEY,
-        chat        TEXT NOT NULL,     -- canonical name of the other person
-        author      TEXT NOT NULL,     -- canonical name of who wrote it
-        id          BLOB NOT NULL,     -- 16 bytes, random
-        seq         INTEGER NOT NULL,  -- author's session epoch * 2**32 + count
-        prev        BLOB NOT NULL,     -- id of the author's text before, or empty
-        text        TEXT NOT NULL,
-        sent_ms     INTEGER NOT NULL,  -- milliseconds since 1970, by the author's clock
-        received_ms INTEGER,           -- by our clock; of our own: when it was delivered
-        state       TEXT NOT NULL,     -- queued, stored, delivered, read, failed; of the others': received, read
-        copies      INTEGER NOT NULL,  -- on the ring, when it was stored
-        epoch       INTEGER NOT NULL DEFAULT 0,  -- of our own: recipient's session that acknowledged it
-        place       INTEGER NOT NULL,  -- order in the chat, about milliseconds since 1970
-        UNIQUE (chat, author, id)
-    ) STRICT;
-    CREATE INDEX messages_order ON messages (chat, place, seq);
-    CREATE INDEX messages_author ON messages (chat, author, seq);
-    CREATE INDEX messages_id ON messages (id);
-    CREATE INDEX messages_unread ON messages (chat, place) WHERE state = 'received';
-    CREATE VIRTUAL TABLE words USING fts5 (text, content='messages', content_rowid='row', tokenize='trigram');
-    CREATE TRIGGER messages_added AFTER INSERT ON messages BEGIN
-        INSERT INTO words (rowid, text) VALUES (new.row, new.text);
-    END;
-    CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
-        INSERT INTO words (words, rowid, text) VALUES ('delete', old.row, old.text);
-    END;
-    CREATE TABLE outbox (
-        number      INTEGER PRIMARY KEY AUTOINCREMENT,
-        contact     TEXT NOT NULL,
-        id          BLOB NOT NULL,
-        frame       BLOB NOT NULL,     -- F, the same at each attempt
-        type        INTEGER NOT NULL,
-        attempts    INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (contact, id)
-    ) STRICT;
-    CREATE TABLE seen (
-        fingerprint BLOB NOT NULL,     -- 32 bytes, of the author
-        id          BLOB NOT NULL,
-        digest      BLOB NOT NULL,     -- SHA-256 of F
-        PRIMARY KEY (fingerprint, id)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE contacts (
-        user        TEXT PRIMARY KEY,
-        standing    TEXT NOT NULL,     -- contact, request, blocked, known
-        fingerprint BLOB,              -- the pin, 32 bytes
-        offered     BLOB,              -- another fingerprint that the ring has now; NULL while all is well
-        verified    INTEGER NOT NULL DEFAULT 0,
-        version     INTEGER NOT NULL DEFAULT 0,  -- highest account version seen
-        epoch       INTEGER NOT NULL DEFAULT 0,  -- highest session epoch seen
-        mail_key    INTEGER NOT NULL DEFAULT 0,  -- highest mail key number seen
-        capability  BLOB,              -- theirs: opens their addresses
-        given       BLOB,              -- our capability that they were told last
-        count       INTEGER NOT NULL DEFAULT 0,  -- our texts to them in session `count_epoch`
-        count_epoch INTEGER NOT NULL DEFAULT 0,
-        last_id     BLOB NOT NULL DEFAULT x'',   -- our last text to them in that session
-        draft       TEXT NOT NULL DEFAULT '',
-        last_seen   INTEGER            -- milliseconds since 1970: when this home last knew them online
-    ) STRICT;
-    CREATE TABLE traces (
-        row         INTEGER PRIMARY KEY,
-        id          BLOB NOT NULL,
-        at_ms       INTEGER NOT NULL,
-        step        TEXT NOT NULL      -- a JSON object
-    ) STRICT;
-    CREATE INDEX traces_id ON traces (id);
-    CREATE TABLE settings (
-        name        TEXT PRIMARY KEY,
-        value       TEXT NOT NULL
-    ) STRICT;
-    """,
-    """
-    ALTER TABLE messages ADD COLUMN envelope BLOB;  -- of our own: id of the envelope that was stored, 32 bytes
-    CREATE INDEX messages_stored ON messages (row) WHERE state = 'stored';
-    """,
-    """
-    CREATE TABLE replies (
-        author      TEXT NOT NULL,     -- canonical name of who wrote the reply
-        id          BLOB NOT NULL,     -- of the reply, which may still be under way
-        quoted      BLOB NOT NULL,     -- id of the message that it answers
-        PRIMARY KEY (author, id)
-    ) STRICT, WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE contacts ADD COLUMN former BLOB;  -- the pin before its owner renewed it; NULL once digits were compared
-    """,
-    """
-    CREATE TABLE handed (
-        id          BLOB PRIMARY KEY,  -- of a page of a hand-over that the next home has not confirmed yet
-        frame       BLOB NOT NULL,     -- F, the same at each attempt
-        envelope    BLOB               -- id of the envelope that was stored, 32 bytes; NULL while it waits
-    ) STRICT;
-    """,
-    """
-    CREATE TABLE early (
-        number      INTEGER PRIMARY KEY,
-        chat        TEXT NOT NULL,     -- whose receipt it is
-        id          BLOB NOT NULL,     -- of a message of ours that is not here (yet: another home hands it over)
-        state       TEXT NOT NULL,     -- delivered or read
-        epoch       INTEGER NOT NULL,  -- of their session
-        UNIQUE (chat, id, state)
-    ) STRICT;
-    """,
-    """
-    ALTER TABLE seen ADD COLUMN day INTEGER NOT NULL DEFAULT 0;     -- since 1970: when it came; 0: not noted
-    ALTER TABLE replies ADD COLUMN day INTEGER NOT NULL DEFAULT 0;  -- the same
-    CREATE INDEX seen_day ON seen (day);
-    CREATE INDEX replies_day ON replies (day);
-    """,
-)
-"""Step n brings a database from user_version n to n + 1."""
-
-SYNCHRONOUS = "FULL"
-"""Every transaction is on disk when it ends; tests that restart often write to a disk that cannot fail."""
+CHECKPOINT_ROWS = 2_000
+"""Changed rows after which the log is written back into the database, beside the reactor."""
+LOG_PAGES = 4_000
+"""Of 4 KiB; a log that is longer is written back to its end, so that it begins anew."""
 
 
 @contextmanager
 def sorted_errors(driver: Any) -> Iterator[None]:
-    """SQLite's errors as ours: a full disk is no damage.  `driver`: sqlite3, or the library that stands for it."""
+    """SQLite's errors as ours.  `driver`: sqlite3, or the library that stands for it."""
     try:
         yield
     except driver.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-            raise DiskFull(f"The agent's disk refuses to write ({error}). Free some space and try again.") from error
-        raise
+        raise _sorted(error) from error
+
+
+def _sorted(error: Any) -> Exception:
+    """A full disk is no damage."""
+    if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
+        return DiskFull(f"The agent's disk refuses to write ({error}). Free some space and try again.")
+    return error  # type: ignore[no-any-return]
+
+
+class Transaction:
+    """What `with` enters: the outermost one begins and commits.  No generator, because a message enters a dozen."""
+
+    __slots__ = ("_begin", "_connection", "_end")
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        begin: Callable[[], None],
+        end: Callable[[BaseException | None], None],
+    ) -> None:
+        self._connection, self._begin, self._end = connection, begin, end
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._begin()
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._end(error)
 
 
 class Database:
-    """One connection; all work happens in the thread that opened it."""
+    """One connection; all work happens in the thread that opened it, but for syncs and for writing the log back.
 
-    def __init__(self, path: Path | str, key: bytes | None = None) -> None:
-        """Open or create; Damaged names the file when it is no database of ours.
+    Args:
+        key: 32 bytes of an encrypted database; None for a plain one.
+        disk: how and where the log is synced, and written back.
+    """
 
-        Args:
-            key: 32 bytes of an encrypted database; None for a plain one.
-        """
+    _logger = Logger()
+
+    def __init__(self, path: Path | str, key: bytes | None = None, disk: Disk | None = None) -> None:
+        """Open or create; Damaged names the file when it is no database of ours."""
         self.path = str(path)
+        self._key, self._disk = key, disk or PlainDisk()
         self._driver: Any = sqlite3 if key is None else encryption.library()
+        self._depth = 0
+        self._ending: list[Callable[[], None]] = []
+        self._undone: list[Callable[[], None]] = []
+        self._lock, self._closed = threading.Lock(), False
+        self._second: sqlite3.Connection | None = None
+        self._written_back, self._writing_back = 0, False
         try:
             with sorted_errors(self._driver):
                 if self.path != ":memory:":
                     # SQLite gives the files beside it the same mode.
                     os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-                self._connection: sqlite3.Connection = (
-                    sqlite3.connect(self.path, isolation_level=None)
-                    if key is None
-                    else encryption.connect(self.path, key)
-                )
+                self._connection = self._connect()
                 self._prepare()
+                self._log = Log(self.path, self._disk) if self.path != ":memory:" else None
         except (self._driver.DatabaseError, UnicodeDecodeError, OSError) as error:
             raise Damaged(
                 f"The history in {self.path} cannot be read ({error}). It was left as it is: move it away to start"
                 " with an empty one, or put a backup in its place."
             ) from error
-        self._depth = 0
+        self._now = Transaction(self._connection, self._begin, self._end_now)
+        self._soon = Transaction(self._connection, self._begin, self._end)
+
+    def _connect(self) -> sqlite3.Connection:
+        """The only place where the file is opened."""
+        connection: sqlite3.Connection = (
+            sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            if self._key is None
+            else encryption.connect(self.path, self._key)
+        )
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode = WAL", f"synchronous = {SYNCHRONOUS}", "secure_delete = ON", "foreign_keys = ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(STEPS):
             raise Damaged(f"{self.path} was written by a newer p2pchat; install that one, or use another --home.")
         for number in range(version, len(STEPS)):
             self._connection.executescript(f"BEGIN; {STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+        # Written each time, so that the log exists.
+        self._connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(STEPS)}; COMMIT;")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {4 * LOG_PAGES}")
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, durable when the outermost one ends."""
-        with sorted_errors(self._driver):
-            if self._depth == 0:
+    # -- transactions
+
+    def transaction(self) -> Transaction:
+        """All or nothing, durable when the outermost one ends (unless that is `soon`)."""
+        return self._now
+
+    def soon(self) -> Transaction:
+        """All or nothing; durable once `synced` fires, which whoever promises something waits for."""
+        return self._soon
+
+    def _begin(self) -> None:
+        if self._depth == 0:
+            with sorted_errors(self._driver):
                 self._connection.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield self._connection
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0 and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+        self._depth += 1
+
+    def _end_now(self, error: BaseException | None) -> None:
+        self._end(error)
+        if self._depth == 0:
+            self.sync()
+
+    def _end(self, error: BaseException | None) -> None:
+        self._depth -= 1
+        if self._depth > 0:
+            return
+        if error is None:
+            self._commit()
+            return
+        self._undo()
+        if isinstance(error, self._driver.OperationalError) and (ours := _sorted(error)) is not error:
+            raise ours from error
+
+    def _commit(self) -> None:
+        try:
+            self._depth = 1
+            for tell in self._ending:
+                tell()
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._undo()
+            raise _sorted(error) if isinstance(error, self._driver.OperationalError) else error from None
+        finally:
+            self._depth = 0
+        if self._log is None:
+            return
+        self._log.committed()
+        changed = self._connection.total_changes
+        if changed - self._written_back >= CHECKPOINT_ROWS and not self._writing_back:
+            self._written_back, self._writing_back = changed, True
+            self._disk.slowly(self._write_back).addBoth(self._wrote_back)
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        for tell in self._undone:
+            tell()
+
+    def when_ending(self, tell: Callable[[], None]) -> None:
+        """Call this before each commit: what was gathered in memory is written."""
+        self._ending.append(tell)
+
+    def change(self, sql: str, *values: object) -> None:
+        """Write inside a transaction that has begun."""
+        self._connection.execute(sql, values)
+
+    def when_undone(self, tell: Callable[[], None]) -> None:
+        """Call this after each transaction that came to nothing: what was remembered of it is wrong."""
+        self._undone.append(tell)
+
+    def synced(self) -> "Deferred[None]":
+        """Fires once all that was committed so far is durable; DiskFull when the disk refuses."""
+        return self._log.synced() if self._log is not None else succeed(None)
+
+    def sync(self) -> None:
+        """Wait until all that was committed is durable; DiskFull when the disk refuses."""
+        if self._log is not None:
+            self._log.sync()
 
     def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """All rows; the caller limits them."""
         return self._connection.execute(sql, values).fetchall()
 
+    # -- the log is written back
+
+    def _write_back(self) -> tuple[int, int]:
+        """In another thread: the pages of the log, and how many of them are in the database now."""
+        with self._lock:
+            if self._closed:
+                return 0, 0
+            if self._second is None:
+                self._second = self._connect()
+            _, pages, done = self._second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return pages, done
+
+    def _wrote_back(self, result: Any) -> None:
+        self._writing_back = False
+        if isinstance(result, Failure):
+            self._logger.warn("the log could not be written back: {error}", error=result.getErrorMessage())
+        elif not self._closed and result[0] > max(LOG_PAGES, result[1]):
+            # Commits went on meanwhile, so it would grow for ever; little of it is left to write.
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Write back and release the file."""
+        with self._lock:
+            self._closed = True
+            if self._second is not None:
+                self._second.close()
+        if self._log is not None:
+            self._log.close()
         self._connection.close()
 
 
@@ -213,11 +241,17 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, str | None] = {}
+        database.when_undone(self._known.clear)
 
     def get(self, name: str, default: str) -> str:
-        rows = self._database.query("SELECT value FROM settings WHERE name = ?", name)
-        return str(rows[0][0]) if rows else default
+        if name not in self._known:
+            rows = self._database.query("SELECT value FROM settings WHERE name = ?", name)
+            self._known[name] = str(rows[0][0]) if rows else None
+        found = self._known[name]
+        return default if found is None else found
 
     def put(self, name: str, value: str) -> None:
+        self._known.pop(name, None)
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))

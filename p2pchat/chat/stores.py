@@ -10,6 +10,7 @@ from p2pchat.chat.handed import HandedStore
 from p2pchat.chat.outbox import OutboxStore
 from p2pchat.chat.seen import SeenStore
 from p2pchat.chat.storage import Database, Settings
+from p2pchat.chat.syncing import Disk
 from p2pchat.chat.trace import TraceStore
 
 
@@ -27,9 +28,13 @@ class Stores:
     handed: HandedStore
 
     @classmethod
-    def open(cls, path: Path | str, key: bytes | None = None) -> Self:
-        """Open or create the database, encrypted under `key` if there is one; Damaged when it is none of ours."""
-        database = Database(path, key)
+    def open(cls, path: Path | str, key: bytes | None = None, disk: Disk | None = None) -> Self:
+        """Open or create the database, encrypted under `key` if there is one; Damaged when it is none of ours.
+
+        Args:
+            disk: how it is made durable; whoever writes waits for it by default.
+        """
+        database = Database(path, key, disk)
         return cls(
             database,
             Archive(database),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.errors import TryElsewhere
@@ -19,12 +19,17 @@ class Together(Generic[Item, Result]):
         work: does what all items ask, in their order, and gives the result, or the error, of each; what it raises is
             the error of all.
         most: items after which it does not wait for the end of the turn.
+        settled: fires once what was done may be told, or fails for all.
     """
 
     def __init__(
-        self, clock: IReactorTime, work: Callable[[list[Item]], Sequence[Result | Exception]], most: int
+        self,
+        clock: IReactorTime,
+        work: Callable[[list[Item]], Sequence[Result | Exception]],
+        most: int,
+        settled: Callable[[], "Deferred[None]"] = lambda: succeed(None),
     ) -> None:
-        self._clock, self._work, self._most = clock, work, most
+        self._clock, self._work, self._most, self._settled = clock, work, most, settled
         self._items: list[Item] = []
         self._waiting: list[Deferred[Result]] = []
         self._timer: IDelayedCall | None = None
@@ -52,18 +57,13 @@ class Together(Generic[Item, Result]):
         self._items, self._waiting = [], []
         if not items:
             return
-        results: Sequence[Result | Exception]
         try:
             results = self._work(items)
         except Exception as error:
-            results = [error] * len(items)
-        for done, result in zip(waiting, results, strict=True):
-            if done.called:
-                continue
-            if isinstance(result, Exception):
-                done.errback(result)
-            else:
-                done.callback(result)
+            _tell(waiting, [error] * len(items))
+            return
+        settled = self._settled()
+        settled.addCallbacks(lambda _: _tell(waiting, results), lambda why: _tell(waiting, [why.value] * len(items)))
 
     def stop(self) -> None:
         """Do what waits, and take nothing more."""
@@ -73,3 +73,13 @@ class Together(Generic[Item, Result]):
     def start(self) -> None:
         """Take items again."""
         self._stopped = False
+
+
+def _tell(waiting: "list[Deferred[Result]]", results: Sequence[Result | Exception]) -> None:
+    for done, result in zip(waiting, results, strict=True):
+        if done.called:
+            continue
+        if isinstance(result, Exception):
+            done.errback(result)
+        else:
+            done.callback(result)

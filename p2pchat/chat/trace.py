@@ -7,6 +7,9 @@ from p2pchat.chat.storage import Database
 
 MAX_STEPS = 200
 """Rows kept for one message; a message that is tried for days keeps its first and its last ones."""
+BEGUN, DIRECT = 1, 2
+"""What the message's own row tells, so that it is not written twice: it was queued or received here; then it was
+delivered over a channel."""
 
 
 class TraceStore:
@@ -28,4 +31,32 @@ class TraceStore:
     def steps(self, identifier: bytes) -> list[tuple[int, dict[str, Any]]]:
         """Milliseconds since 1970 and the step, in the order of time."""
         rows = self._database.query("SELECT at_ms, step FROM traces WHERE id = ? ORDER BY row", identifier)
-        return [(int(str(at)), json.loads(str(step))) for at, step in rows]
+        written = [(int(str(at)), json.loads(str(step))) for at, step in rows]
+        return sorted(self._told(identifier) + written, key=lambda each: each[0])
+
+    def _told(self, identifier: bytes) -> list[tuple[int, dict[str, Any]]]:
+        """What the message's row tells."""
+        rows = self._database.query(
+            "SELECT trace, author = chat AND received_ms IS NOT NULL, sent_ms, received_ms, epoch FROM messages"
+            " WHERE id = ? ORDER BY row LIMIT 1",
+            identifier,
+        )
+        if not rows or not rows[0][0]:
+            return []
+        trace, incoming, sent, received, epoch = (int(str(each or 0)) for each in rows[0])
+        if incoming:
+            return [(received, {"step": "received", "epoch": epoch})]
+        steps: list[tuple[int, dict[str, Any]]] = [(sent, {"step": "queued"})]
+        if trace == DIRECT:
+            steps.append((received, {"step": "delivered", "way": "direct", "epoch": epoch}))
+        return steps
+
+    def spell_out(self, identifier: bytes, epoch: int) -> None:
+        """A later session `epoch` acknowledges it: what the row told of the first one is written down before."""
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                "UPDATE messages SET trace = ? WHERE id = ? AND trace = ? AND epoch < ? RETURNING received_ms, epoch",
+                (BEGUN, identifier, DIRECT, epoch),
+            ).fetchall()
+            for at, before in found:
+                self.add(identifier, at, "delivered", way="direct", epoch=before)

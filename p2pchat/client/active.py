@@ -107,6 +107,12 @@ class ActiveSession(MultiService):
             around.now_ms,
         )
 
+    def startService(self) -> None:
+        super().startService()
+        if not self.running:
+            # The first part that started has learnt that the session was replaced; the others started behind it.
+            super().stopService()
+
     def stopService(self) -> Any:
         if self._again is not None and self._again.active():
             self._again.cancel()

@@ -88,7 +88,7 @@ class Agent(MultiService):
         self.presence = Presence(self.gateway, self.ring, self._watched, self._presence_changed)
         self.place = Place(self._node, self._address_box)
         pending = Pending(home, keep_keys, REGISTRATION, Registration.parse)
-        self.histories = Histories(home, encrypt, self.ring, around.in_thread, around.chance)
+        self.histories = Histories(home, encrypt, self.ring, around.in_thread, around.chance, around.disk)
         drawn = (around.chance, around.now_ms)
         prepare, adopt = self.histories.prepare, self.histories.adopt
         self.entrance = Entrance(self.gateway, self.ring, around.in_thread, self.place, pending, *drawn, prepare, costs)
@@ -275,18 +275,22 @@ class Agent(MultiService):
     # -- what happens
 
     def message_shown(self, line: Line) -> None:
+        if not self.followers.wanted:
+            return
         contact = self.opened.contacts.get(line.chat)
         request = contact is not None and contact.standing != CONTACT
         self.followers.tell({"event": "message", **self._row(line, request), "chat": line.chat})
 
     def message_written(self, line: Line) -> None:
-        self.followers.tell({"event": "sent", **self._row(line), "chat": line.chat})
+        if self.followers.wanted:
+            self.followers.tell({"event": "sent", **self._row(line), "chat": line.chat})
 
     def _row(self, line: Line, request: bool = False) -> JSONObject:
         return rows.message_row(line, self.me, request, self.opened.archive.quoted(line))
 
     def message_changed(self, line: Line) -> None:
-        self.followers.tell({"event": "receipt", **rows.sent_row(line)})
+        if self.followers.wanted:
+            self.followers.tell({"event": "receipt", **rows.sent_row(line)})
 
     def called(self, contact: str, sent_ms: int) -> None:
         if self.active is not None:

@@ -11,7 +11,17 @@ MAX_ROWS_BYTES = 4 * 1024 * 1024
 MAX_PACKED_BYTES = 65_535
 """What one AMP value holds."""
 
+PLAIN_BYTES = 1024
+"""Rows up to this size are not worth it: 30 microseconds to set the compression up."""
+
 JSONObject: TypeAlias = dict[str, Any]
+
+
+def _stored(content: bytes) -> bytes:
+    """What deflating makes of it (RFC 1950, 1951), in one block that is not compressed; 65,535 bytes at most."""
+    size = len(content).to_bytes(2, "little")
+    complement = (len(content) ^ 0xFFFF).to_bytes(2, "little")
+    return b"".join((b"\x78\x01\x01", size, complement, content, zlib.adler32(content).to_bytes(4, "big")))
 
 
 class Rows(amp.Argument):
@@ -19,7 +29,8 @@ class Rows(amp.Argument):
 
     def toString(self, inObject: list[JSONObject]) -> bytes:
         lines = "\n".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in inObject)
-        return zlib.compress(lines.encode("utf-8", "surrogatepass"), 1)
+        encoded = lines.encode("utf-8", "surrogatepass")
+        return zlib.compress(encoded, 1) if len(encoded) > PLAIN_BYTES else _stored(encoded)
 
     def fromString(self, inString: bytes) -> list[JSONObject]:
         inflate = zlib.decompressobj()

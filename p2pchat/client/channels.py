@@ -1,18 +1,17 @@
 """Direct connections to contacts' agents: dialled, accepted, used, and closed when idle."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols import amp
 
 from p2pchat.chat.channel import Channel, Ends
-from p2pchat.chat.commands import AskChannelKey, Deliver
 from p2pchat.chat.contacts import CONTACT, Contact
 from p2pchat.chat.locator import ChannelLocator
 from p2pchat.chat.outbox import Waiting
@@ -20,6 +19,8 @@ from p2pchat.chat.receiving import Incoming
 from p2pchat.chat.service import ChatService
 from p2pchat.chat.stores import Stores
 from p2pchat.chat.together import Together
+from p2pchat.chat.turns import Turns
+from p2pchat.client.delivering import Delivering
 from p2pchat.client.directory import Directory
 from p2pchat.client.door import Door
 from p2pchat.client.keyring import Keyring
@@ -27,10 +28,10 @@ from p2pchat.client.surroundings import Surroundings
 from p2pchat.crypto.certificates import session_certificate
 from p2pchat.crypto.session import SessionRecord, open_addresses
 from p2pchat.crypto.succession import renewed_from
-from p2pchat.errors import CannotOpen, Misbehaved, P2PChatError, SessionReplaced, StaleKey, TryElsewhere
+from p2pchat.errors import Misbehaved, P2PChatError, SessionReplaced, TryElsewhere
 from p2pchat.wire.bulletins import BulletinLocator, Bulletins, Kind
 from p2pchat.wire.channel import EXPORTER_LABEL, ChannelGreeting, channel_port, dial_channel
-from p2pchat.wire.connection import Link, Peer, call
+from p2pchat.wire.connection import Link, Peer
 from p2pchat.wire.tls import channel_tls
 
 ACKNOWLEDGED_SECONDS = 2.0
@@ -38,7 +39,7 @@ ACKNOWLEDGED_SECONDS = 2.0
 REFUSED_SECONDS = 60.0
 """How long a contact is not dialled after it could not be reached."""
 MAX_TOGETHER = 256
-"""Messages that are taken in one transaction."""
+"""Calls whose messages are taken in one transaction."""
 IDLE_SECONDS = 600.0
 LOOK_SECONDS = 60.0
 DIAL_FRESH_MS = 30_000
@@ -50,9 +51,8 @@ class Connected:
     """One contact's open channel."""
 
     link: Link
-    channel: Channel
+    out: Delivering
     used_at: float
-    asking: DeferredLock = field(default_factory=DeferredLock)
 
 
 class Channels(Service):
@@ -85,7 +85,7 @@ class Channels(Service):
         self._connected: dict[str, Connected] = {}
         self._dialling: dict[str, Deferred[Connected | None]] = {}
         self._refused: dict[str, float] = {}
-        self._together = Together(around.clock, self._take_all, MAX_TOGETHER)
+        self._together = Together(around.clock, self._take_all, MAX_TOGETHER, stores.database.synced)
         self._idle = LoopingCall(self._close_idle)
         self._idle.clock = around.clock
 
@@ -115,47 +115,10 @@ class Channels(Service):
             return set()
         connected.used_at = self._around.clock.seconds()
         end = connected.used_at + ACKNOWLEDGED_SECONDS
-        arrived: list[tuple[bytes, int] | None] = await gatherResults(
-            [Deferred.fromCoroutine(self._hand_over(connected, each, end)) for each in messages], consumeErrors=True
-        )
-        epochs = dict(each for each in arrived if each is not None)
-        for epoch in set(epochs.values()):
-            self._chat().confirmed(contact, [each for each in epochs if epochs[each] == epoch], epoch)
-        return set(epochs)
-
-    async def _hand_over(self, connected: Connected, waiting: Waiting, end: float) -> tuple[bytes, int] | None:
-        """Id and the receiver's epoch; None: it has to go another way."""
-        clock, channel, link = self._around.clock, connected.channel, connected.link
-        try:
-            for _ in range(2):
-                await self._ensure_key(connected, end)
-                header, message = channel.seal(waiting.frame)
-                try:
-                    answer = await call(
-                        link, clock, Deliver, timeout=end - clock.seconds(), header=header, message=message
-                    )
-                    return waiting.id, answer["epoch"]
-                except StaleKey:
-                    channel.forget_key()
-        except (Misbehaved, CannotOpen) as error:
-            link.abort(str(error))
-        except P2PChatError as error:
-            self._log.debug("{user} did not take a message: {error}", user=channel.user, error=str(error))
-            if clock.seconds() >= end:
-                link.abort("It does not acknowledge.")
-        return None
-
-    async def _ensure_key(self, connected: Connected, end: float) -> None:
-        """The other end's key; one question serves all messages that wait for it."""
-        if not connected.channel.knows_key:
-            await connected.asking.run(self._ask_key, connected, end)
-
-    async def _ask_key(self, connected: Connected, end: float) -> None:
-        if connected.channel.knows_key:
-            return
-        clock = self._around.clock
-        asked = await call(connected.link, clock, AskChannelKey, timeout=max(0.0, end - clock.seconds()))
-        connected.channel.take_key(asked["key"])
+        arrived = await connected.out.deliver(messages, end)
+        for epoch in set(arrived.values()):
+            self._chat().confirmed(contact, [each for each in arrived if arrived[each] == epoch], epoch)
+        return set(arrived)
 
     # -- dialling
 
@@ -303,7 +266,7 @@ class Channels(Service):
         keys, link = self._keyring.keys, peer.link
         ends = Ends(keys.identity, keys.session_key, mine, theirs, keys.account_version, link.exporter(EXPORTER_LABEL))
         channel = Channel(ends, self._around.clock.seconds, self._around.chance)
-        connected = Connected(link, channel, self._around.clock.seconds())
+        connected = Connected(link, Delivering(link, channel, self._around.clock), self._around.clock.seconds())
         self._connected[theirs.user] = connected
         self._refused.pop(theirs.user, None)
         self._log.info("connected with {user} directly", user=theirs.user)
@@ -314,18 +277,20 @@ class Channels(Service):
                 del self._connected[theirs.user]
 
         link.when_lost(lost)
-        return connected, ChannelLocator(channel, lambda message: self._take(connected, message), link.abort)
+        return connected, ChannelLocator(
+            channel, lambda messages: self._take(connected, messages), link.abort, Turns(self._around.clock)
+        )
 
-    async def _take(self, connected: Connected, message: Incoming) -> int:
-        """Keep a message that came directly, with all that came with it; our epoch is the receipt."""
+    async def _take(self, connected: Connected, messages: list[Incoming]) -> int:
+        """Keep what came directly, with all that comes in the same turn; our epoch is the receipt."""
         connected.used_at = self._around.clock.seconds()
         if not self.running:
             raise TryElsewhere("This agent is stopping.")
-        return await self._together.add(message)
+        return await self._together.add(messages)
 
-    def _take_all(self, messages: list[Incoming]) -> list[int | Exception]:
-        self._chat().take(messages, receipts=False)
-        return [self._keyring.keys.record.epoch] * len(messages)
+    def _take_all(self, calls: list[list[Incoming]]) -> list[int | Exception]:
+        self._chat().take_directly([message for messages in calls for message in messages])
+        return [self._keyring.keys.record.epoch] * len(calls)
 
     def is_connected(self, contact: str) -> bool:
         """Whether a channel stands."""

@@ -62,6 +62,16 @@ class Conversations:
 
     async def _write(self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float) -> Line:
         """Into the outbox, in the order of the calls, also while the first one still waits for the ring."""
+        if name not in self._writing and self._is_known(name):
+            line = await active.chat.send_soon(name, text, reply_to)
+        else:
+            line = await self._write_in_turn(active, name, text, reply_to, timeout)
+        self._people.watch_later(name)
+        return line
+
+    async def _write_in_turn(
+        self, active: ActiveSession, name: str, text: str, reply_to: bytes, timeout: float
+    ) -> Line:
         lock = self._writing.setdefault(name, DeferredLock())
         try:
             (written,) = await lock.run(self._write_next, active, name, text, reply_to, timeout)
@@ -69,7 +79,6 @@ class Conversations:
             if not lock.waiting and not lock.locked:
                 self._writing.pop(name, None)
         line: Line = await written
-        self._people.watch_later(name)
         return line
 
     async def _write_next(
@@ -82,8 +91,7 @@ class Conversations:
     async def _look_up(self, name: str, timeout: float) -> None:
         """Whoever is written to for the first time must exist, as far as the ring can tell now."""
         agent = self._agent
-        contact = agent.opened.contacts.get(name)
-        if contact is not None and (contact.fingerprint is not None or contact.standing == BLOCKED):
+        if self._is_known(name):
             return
         try:
             await agent.directory.person(name, timeout=timeout)
@@ -91,6 +99,11 @@ class Conversations:
             raise
         except TryElsewhere as error:
             self._log.info("{user} could not be looked up yet: {error}", user=name, error=str(error))
+
+    def _is_known(self, name: str) -> bool:
+        """Whether the ring need not be asked about somebody before a message is taken."""
+        contact = self._agent.opened.contacts.get(name)
+        return contact is not None and (contact.fingerprint is not None or contact.standing == BLOCKED)
 
     def _why_failed(self, line: Line) -> str:
         steps = self._agent.opened.traces.steps(line.id)

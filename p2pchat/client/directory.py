@@ -96,6 +96,13 @@ class Directory:
         except AccountDeleted:
             return self._gone[user]
 
+    def fresh(self, user: str) -> bool:
+        """Whether `person` answers from memory, and has nothing to compare."""
+        known = self._known.get(user)
+        if known is None or user in self._unpinned:
+            return False
+        return self._clock.seconds() - known.read_at < FRESH_SECONDS
+
     def remembered(self, user: str) -> Person | None:
         """What is in memory, whatever its age."""
         return self._known.get(user)

@@ -1,5 +1,6 @@
 """Screens and programs that follow the agent: each gets every event, in order; who does not listen is cut off."""
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,16 @@ class Followers:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._unheard: dict[Link, int] = {}
+        self._hearing: list[Callable[[JSONObject], object]] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody hears what is told."""
+        return bool(self._unheard or self._hearing)
+
+    def listen(self, hear: Callable[[JSONObject], object]) -> None:
+        """Tell this part of the program everything from now on."""
+        self._hearing.append(hear)
 
     def add(self, link: Link) -> None:
         """Tell this link everything from now on."""
@@ -30,6 +41,8 @@ class Followers:
 
     def tell(self, event: JSONObject) -> None:
         """Push one event to all."""
+        for hear in self._hearing:
+            hear(event)
         for link in list(self._unheard):
             if self._unheard[link] >= MAX_UNHEARD:
                 link.abort("It does not take the events that it asked for.")

@@ -6,13 +6,13 @@ is open as long as the identity is here: until `logout`, until the next home has
 --ask-password, until the agent ends.  After that it opens with the password.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from p2pchat.chat import encryption
 from p2pchat.chat.stores import Stores
+from p2pchat.chat.syncing import Disk
 from p2pchat.client.entrance import InThread
 from p2pchat.client.home import INPUTS, SEALED, Home
 from p2pchat.crypto import credentials
@@ -32,6 +32,7 @@ class Histories:
     Args:
         encrypt: whether those that are plain, and new ones, are to be encrypted.
         ring: our ring's id.
+        disk: how histories are made durable.
     """
 
     def __init__(
@@ -41,11 +42,11 @@ class Histories:
         ring: Callable[[], bytes],
         in_thread: InThread,
         chance: Callable[[int], bytes],
-        sync: Callable[[int], None] = os.fsync,
+        disk: Disk,
     ) -> None:
         if encrypt:
             encryption.library()
-        self._home, self._encrypt, self._ring, self._sync = home, encrypt, ring, sync
+        self._home, self._encrypt, self._ring, self._disk = home, encrypt, ring, disk
         self._in_thread, self._chance = in_thread, chance
         self._known: tuple[str, bytes] | None = None
 
@@ -62,7 +63,7 @@ class Histories:
         plain, sealed = self._path(user, PLAIN), self._path(user, SEALED)
         begins = not sealed.exists()
         if begins and (not self._encrypt or identity is None):
-            return Stores.open(plain)
+            return Stores.open(plain, disk=self._disk)
         key = self._key(user, identity)
         if key is None and not begins:
             if identity is None:
@@ -73,9 +74,9 @@ class Histories:
         if identity is not None:
             self._write(user, self._read(user).sealed_for(identity, key, self._chance))
         self._known = (user, key)
-        encryption.convert(plain, sealed, key, self._sync)
+        encryption.convert(plain, sealed, key, self._disk.sync)
         self._home.remove(INPUTS)
-        return Stores.open(sealed, key)
+        return Stores.open(sealed, key, self._disk)
 
     async def prepare(self, identity: Identity, password: bytes) -> None:
         """Before a session of this identity goes out: see to it that the identity opens the history that lies here.

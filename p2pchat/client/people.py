@@ -124,5 +124,8 @@ class People:
 
     def watch_later(self, user: str) -> None:
         """Somebody was written to: watch them, once they are found."""
+        if self._agent.directory.fresh(user):
+            self._watch(user)
+            return
         found = Deferred.fromCoroutine(self._agent.directory.person(user))
         found.addCallbacks(lambda _: self._watch(user), lambda failure: failure.trap(P2PChatError) and None)

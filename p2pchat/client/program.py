@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -18,6 +18,7 @@ from p2pchat import __version__
 from p2pchat.client import control
 from p2pchat.client.agent import Agent
 from p2pchat.client.arguments import JSONObject
+from p2pchat.client.disk import ThreadedDisk
 from p2pchat.client.door import Door
 from p2pchat.client.gateway import several_rings
 from p2pchat.client.home import Home
@@ -39,6 +40,7 @@ GOODBYE_SECONDS = 1.5
 ADDRESSES_SECONDS = 5.0
 """Between two looks at this machine's addresses."""
 ANY = Address("0.0.0.0", 0)
+Result = TypeVar("Result")
 
 
 class AgentService(Service):
@@ -67,6 +69,7 @@ class AgentService(Service):
         self._home = Home(path)
         self._spread = Random()
         self._pool = ThreadPool(0, threads, name="p2pchat keys")
+        self._disk = ThreadedDisk(reactor.callFromThread, self._in_thread)
         self._discovery: DiscoveryService | None = None
         self._agent: Agent | None = None
         self._factory: control.ControlFactory | None = None
@@ -119,9 +122,10 @@ class AgentService(Service):
             self._now,
             self._spread,
             SystemRandom().randbytes,
-            lambda slow, *arguments: deferToThreadPool(self._reactor, self._pool, slow, *arguments),
+            self._in_thread,
             reaching(self._reactor),
             self._find,
+            self._disk,
         )
         agent = Agent(
             around,
@@ -136,6 +140,9 @@ class AgentService(Service):
         if given is not None:
             agent.pin.take(_certificate(given))
         return agent
+
+    def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> "Deferred[Result]":
+        return deferToThreadPool(self._reactor, self._pool, function, *arguments)
 
     # -- discovery
 
@@ -248,6 +255,7 @@ class AgentService(Service):
             agent.close()
         else:
             self._home.unlock()
+        self._disk.stop()
 
     async def _say_goodbye(self, agent: Agent) -> None:
         leaving = Deferred.fromCoroutine(agent.leave())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
+from p2pchat.chat.syncing import Disk
 from p2pchat.client.entrance import InThread
 from p2pchat.client.gateway import Find
 from p2pchat.wire.dialer import Reach
@@ -19,6 +20,7 @@ class Surroundings:
         now: seconds since 1970.
         spread: chance for pauses and choices.
         chance: random bytes that nobody can guess.
+        disk: how the history is made durable.
     """
 
     clock: IReactorTime
@@ -28,6 +30,7 @@ class Surroundings:
     in_thread: InThread
     reach: Reach
     find: Find
+    disk: Disk
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""

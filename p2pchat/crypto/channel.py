@@ -95,6 +95,7 @@ class ChannelKey:
 @dataclass(slots=True)
 class _Kept:
     key: ChannelKey
+    key_id: bytes
     private: bytes = field(repr=False)
     since: float
     opened: int = 0
@@ -125,14 +126,14 @@ class ChannelKeyring:
                 latest.replaced_at = now
             private = hybrid_generate(self._chance)
             made = ChannelKey.create(self._key, self._owner, self._sender, self._exporter, private)
-            self._kept.append(_Kept(made, private, now))
+            self._kept.append(_Kept(made, made.key_id, private, now))
         return self._kept[-1].key
 
     def private(self, key_id: bytes, now: float) -> bytes | None:
         """The private half of a key that still opens; counts one message.  None: no RSA work for that id."""
         self._drop(now)
         for each in self._kept:
-            if each.key.key_id == key_id:
+            if each.key_id == key_id:
                 each.opened += 1
                 return each.private
         return None

@@ -12,6 +12,8 @@ PROTOCOL = b"p2pchat/1 "
 RING_BYTES = 32
 DIGEST_BYTES = 32
 KEY_ID_BYTES = 16
+LENGTH_BYTES = 4
+"""Before each field."""
 MAX_USER_BYTES = 128
 NO_PREVIOUS = bytes(DIGEST_BYTES)
 """`prev` of a first version."""

@@ -7,6 +7,7 @@ from typing import Self
 from p2pchat.crypto.encoding import (
     DIGEST_BYTES,
     KEY_ID_BYTES,
+    LENGTH_BYTES,
     H,
     T,
     lv,
@@ -25,6 +26,7 @@ from p2pchat.crypto.primitives import (
     GCM_TAG_BYTES,
     HPKE_OVERHEAD_BYTES,
     RSA_BYTES,
+    SIGNATURE_BYTES,
     kdf,
 )
 from p2pchat.errors import Misbehaved
@@ -233,6 +235,11 @@ def padded_length(length: int) -> int:
     n = length + 1
     unit = max(MIN_PADDED_BYTES, 1 << max(0, n.bit_length() - 3))
     return -(-n // unit) * unit
+
+
+def sealed_length(encoded: int) -> int:
+    """Bytes of m for an F of so many bytes."""
+    return FRESH_BYTES + padded_length(LENGTH_BYTES + encoded + SIGNATURE_BYTES) + GCM_TAG_BYTES
 
 
 def pad(plain: bytes, to: int | None = None) -> bytes:

@@ -63,6 +63,14 @@ class _Sending:
     made_at: float
     used: int = 0
 
+    def worn(self, now: float) -> bool:
+        """Whether another header is due."""
+        return now - self.made_at >= HEADER_SECONDS or self.used >= HEADER_MESSAGES
+
+
+def _index(to: SealingKey) -> tuple[bytes, ...]:
+    return to.recipient.fingerprint, bytes([to.kind]), to.key_id
+
 
 class Sealer:
     """Seals for one sender; keeps the expensive headers, in RAM only."""
@@ -82,12 +90,21 @@ class Sealer:
         """
         if len(message.body) > MAX_BODY_BYTES:
             raise ValueError(f"a message's body has at most {MAX_BODY_BYTES} bytes")
+        return self.seal_encoded(to, message.encode(), now)
+
+    def seal_encoded(self, to: SealingKey, encoded: bytes, now: float) -> Sealed:
+        """As `seal`, for the bytes of a message that was encoded before."""
         sending = self._sending(to, now)
         sending.used += 1
-        context, fresh, encoded = sending.context, self._chance(FRESH_BYTES), message.encode()
+        context, fresh = sending.context, self._chance(FRESH_BYTES)
         signature = sending.signing.sign(context.statement(fresh, encoded))
         plain = pad(lv(encoded) + signature)
         return Sealed(sending.header, fresh + gcm_seal(context.key(fresh), ZERO_NONCE, plain, context.x))
+
+    def lasts(self, to: SealingKey, now: float) -> bool:
+        """Whether the next message to this key has the header of the one before."""
+        kept = self._kept.get(_index(to))
+        return kept is not None and not kept.worn(now)
 
     def renew(self, account_version: int, session_epoch: int) -> None:
         """Our own account or session changed: forget every header."""
@@ -95,9 +112,9 @@ class Sealer:
         self._kept.clear()
 
     def _sending(self, to: SealingKey, now: float) -> _Sending:
-        index = (to.recipient.fingerprint, bytes([to.kind]), to.key_id)
+        index = _index(to)
         kept = self._kept.get(index)
-        if kept is None or now - kept.made_at >= HEADER_SECONDS or kept.used >= HEADER_MESSAGES:
+        if kept is None or kept.worn(now):
             kept = self._kept[index] = self._prepare(to, now)
         self._kept.move_to_end(index)
         while len(self._kept) > KNOWN_HEADERS:

@@ -31,6 +31,7 @@ from p2pchat.server.parts import Parts
 from p2pchat.server.place import Place
 from p2pchat.simulation.clock import HeapClock, NodeClock
 from p2pchat.simulation.disk import MemoryDisk, MemoryStore
+from p2pchat.simulation.historydisk import HistoryDisk
 from p2pchat.simulation.papers import MADE_AT, Papers, address
 from p2pchat.simulation.streams import Streams
 from p2pchat.wire.evictions import EvictionList
@@ -120,23 +121,31 @@ class Person:
         self.clock = NodeClock(town.clock)
         host = town.streams.start(self.host_name)
         chance = town.stream(f"{self.path.name}/{self.lives}")
+        self.disk = HistoryDisk(self.clock, town.stream(f"{self.path.name}/{self.lives}/disk"))
         door, home = Door(), Home(self.path, sync=lambda _: None)
         host.ports[AGENT_PORT] = door
         home.lock()
         around = Surroundings(
-            self.clock, town.now, chance, chance.randbytes, at_once, host.reach, lambda: nobody_by_multicast()
+            self.clock,
+            town.now,
+            chance,
+            chance.randbytes,
+            at_once,
+            host.reach,
+            lambda: nobody_by_multicast(),
+            self.disk,
         )
         reached = [Address(self.host_name, AGENT_PORT)]
         servers = [Address(address(each.number).host, 7402) for each in town.machines]
         chance.shuffle(servers)
         self.agent = agent = Agent(around, home, servers, True, lambda: reached, door, costs=CHEAPEST)
-        agent.followers.tell = self.events.append  # type: ignore[method-assign,assignment]
+        agent.followers.listen(self.events.append)
         self.ways, people = Ways(agent), People(agent)
         self.talk = Conversations(agent, people)
         agent.startService()
 
     def kill(self, silent: bool = False) -> None:
-        """The program ends between two instructions; what it had committed stays."""
+        """The program ends between two instructions; what it had written stays, or, if silent, what it had synced."""
         agent, self.agent = self.agent, None
         if agent is None:
             return
@@ -144,7 +153,10 @@ class Person:
         self.town.streams.kill(self.host_name, silent)
         self.town.ended.append(agent)
         agent.gateway._changed = lambda _: None  # told when its coroutine is collected, long after the end
+        lost = self.disk.power_cut(self.path) if silent else None
         agent.close()
+        if lost is not None:
+            lost()
 
     @property
     def state(self) -> str:

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chat.contacts import BLOCKED, CONTACT, REQUEST, ContactStore
 from p2pchat.chat.message import Mark, Receipt, Reply, read_ids, sequence
-from p2pchat.chat.storage import STEPS, Database, Settings
+from p2pchat.chat.schema import STEPS
+from p2pchat.chat.storage import Database, Settings
 from p2pchat.chat.trace import MAX_STEPS, TraceStore
 from p2pchat.errors import Damaged, Misbehaved
 

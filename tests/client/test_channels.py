@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.chat.receiving import Incoming
 from p2pchat.client.channels import IDLE_SECONDS, REFUSED_SECONDS
 from p2pchat.wire.bulletins import Kind
 from tests.client.world import PASSWORD, MemoryRing, Person
@@ -72,6 +73,46 @@ class ChannelsTests(SynchronousTestCase):
         self.assertEqual(self.ring.calls.count("Deposit"), before)
         self.assertEqual(self.bob.texts("alice"), ["one", "two", "three", "four"])
         self.assertEqual(self.alice.texts("bob"), ["one", "two", "three", "four"])
+
+    def test_a_burst_goes_in_a_few_calls_and_arrives_in_order(self) -> None:
+        self.meet()
+        self.send(self.alice, "bob", "three")
+        delivered = self.counted(self.bob)
+        texts = [f"burst {number}" for number in range(150)]
+        sent = [Deferred.fromCoroutine(self.alice.talk.send("bob", text, "delivered", 5.0)) for text in texts]
+        self.settle(2.0)
+        self.assertEqual({self.successResultOf(each)[0]["state"] for each in sent}, {"delivered"})
+        history = [each["text"] for each in self.bob.talk.history("alice", 200, None, None, False)[0]]
+        self.assertEqual(history, ["one", "two", "three", *texts])
+        self.assertLess(len(delivered), 10)
+        self.assertEqual(self.alice.agent.opened.outbox.waiting("bob"), [])
+
+    def counted(self, person: Person) -> list[int]:
+        """How many messages each call brings to a person from now on."""
+        chat, counts = person.agent.writing.chat, list[int]()
+        take = chat.take_directly
+
+        def counting(messages: list[Incoming]) -> None:
+            counts.append(len(messages))
+            take(messages)
+
+        self.patch(chat, "take_directly", counting)
+        return counts
+
+    def test_the_story_of_a_message_is_told_by_both_sides(self) -> None:
+        self.meet()
+        sent = self.send(self.alice, "bob", "three")
+        told = [{name: value for name, value in step.items() if name != "at"} for step in self.alice.talk.why(sent)[1]]
+        self.assertEqual(told, [{"step": "queued"}, {"step": "delivered", "way": "direct", "epoch": 1}])
+        self.assertTrue(all(step["at"] for step in self.alice.talk.why(sent)[1]))
+        told = [{name: value for name, value in step.items() if name != "at"} for step in self.bob.talk.why(sent)[1]]
+        self.assertEqual(told, [{"step": "received", "epoch": 1}])
+        chat = self.alice.agent.writing.chat
+        chat.confirmed("bob", [bytes.fromhex(sent)], 2)
+        told = [{name: value for name, value in step.items() if name != "at"} for step in self.alice.talk.why(sent)[1]]
+        self.assertEqual(told, [{"step": "queued"}, {"step": "delivered", "way": "direct", "epoch": 1}])
+        older = self.alice.agent.opened.archive.older_acknowledged("bob", "alice", 2, 0, 9)
+        self.assertNotIn("three", [each.text for each in older])
 
     def test_one_side_that_nobody_reaches_is_asked_to_dial(self) -> None:
         del self.network.ports[self.bob.address]

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from p2pchat.chat import storage
 from p2pchat.client.entrance import Entered
 from p2pchat.crypto.mailkey import MailKeys
 from p2pchat.crypto.session import SessionRecord
@@ -20,7 +19,6 @@ from tests.crypto.keys import RING, session_key
 class ContentionCase(AgentCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(storage, "SYNCHRONOUS", "OFF")
         self.alice, self.bob = self.registered("alice", 1), self.registered("bob", 2)
         self.turn = 0
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from p2pchat.chat import storage
 from p2pchat.chat.message import Line
 from p2pchat.client import giving
 from p2pchat.errors import NoNodeReachable
@@ -33,7 +32,6 @@ class TornTests(AgentCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(giving, "MAX_LINES", LINES_OF_A_PAGE)
-        self.patch(storage, "SYNCHRONOUS", "OFF")
         self.victim: Person | None = None
         self.tear = Tear(old=True, after=False, at=0)
         whole = MemoryGateway.__call__

@@ -13,6 +13,7 @@ from twisted.protocols import amp
 from p2pchat.accounts.locator import AgentAccountsLocator
 from p2pchat.accounts.proving import Proving
 from p2pchat.accounts.service import AccountsService
+from p2pchat.chat.syncing import PlainDisk
 from p2pchat.client.agent import Agent
 from p2pchat.client.conversations import Conversations
 from p2pchat.client.door import Door
@@ -247,6 +248,7 @@ class Person:
             at_once,  # type: ignore[arg-type]
             network.reach if network is not None else _no_network,
             find,
+            PlainDisk(lambda _: None),
         )
 
         def gateway(*arguments: Any) -> Any:
@@ -255,7 +257,7 @@ class Person:
         reached = [self.address]
         self.agent = Agent(around, self.home, [], keep_keys, lambda: reached, self.door, encrypt, gateway, CHEAP)
         self._pin()
-        self.agent.followers.tell = self.events.append  # type: ignore[method-assign,assignment]
+        self.agent.followers.listen(self.events.append)
         self.ways, self.people = Ways(self.agent), People(self.agent)
         self.talk = Conversations(self.agent, self.people)
         self.agent.startService()

@@ -1,8 +1,11 @@
 """Tests of user names and passwords as PRECIS spells them."""
 
+import string
+
+from precis_i18n import get_profile
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.crypto.names import canonical_user, is_canonical, prepared_password, require_strength
+from p2pchat.crypto.names import PLAIN, canonical_user, is_canonical, prepared_password, require_strength
 from p2pchat.errors import UserError
 
 
@@ -17,6 +20,18 @@ class NameTests(SynchronousTestCase):
             self.assertEqual(canonical_user(typed), canonical)
             self.assertTrue(is_canonical(canonical))
         self.assertFalse(is_canonical("Alice"))
+
+    def test_plain_names_are_those_that_the_profile_leaves_as_they_are(self) -> None:
+        """The short way gives the same as the long one: each character alone, pairs, and the longest."""
+        profile = get_profile("UsernameCaseMapped")
+        letters = string.ascii_lowercase + string.digits
+        pairs = (first + second for first in letters for second in letters)
+        for name in (*letters, *pairs, letters[:32], letters[-32:], "0" * 32):
+            self.assertTrue(PLAIN.fullmatch(name))
+            self.assertEqual(profile.enforce(name), name)
+            self.assertEqual(canonical_user(name), name)
+        for other in ("", "a" * 33, "Bob", "b b", "a_b", "bob\n", "ä", "\u0661", "ⅰ"):
+            self.assertIsNone(PLAIN.fullmatch(other), other)
 
     def test_32_code_points_are_the_most(self) -> None:
         self.assertEqual(canonical_user("ü" * 32), "ü" * 32)

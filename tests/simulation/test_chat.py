@@ -4,9 +4,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chat.receiving import Incoming, Receiving
+from p2pchat.chat.syncing import Log
 from p2pchat.client.handover import HandOver
 from p2pchat.simulation import chat
 from p2pchat.simulation.programs import Town
@@ -35,6 +37,11 @@ class ChatTests(SynchronousTestCase):
 
         self.patch(Receiving, "take", promise)
         self.assertTrue(self.noticed_within([2]))
+
+    def test_an_agent_that_promises_what_its_disk_may_lose(self) -> None:
+        self.patch(Log, "synced", lambda _: succeed(None))
+        self.patch(Log, "sync", lambda _: None)
+        self.assertTrue(self.noticed_within([1, 2, 3]))
 
     def test_an_old_agent_that_hands_nothing_over(self) -> None:
         self.patch(HandOver, "give", lambda *_: None)
