@@ -23,6 +23,9 @@ class Format(Protocol):
     def validate_successor(self, old: bytes | None, new: bytes, ring: bytes) -> None:
         """Conflict or Misbehaved when `new` may not follow `old`."""
 
+    def user_of(self, value: bytes, ring: bytes) -> str:
+        """Whose record it says it is, unverified."""
+
 
 def check_name(user: str) -> None:
     """UserError unless this is a canonical user name."""

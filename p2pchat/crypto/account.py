@@ -244,6 +244,11 @@ class Account:
         return Credentials.parse(self.private, self.public.identity.ring)
 
 
+def user_of(value: bytes, ring: bytes) -> str:
+    """Whose account it says it is, unverified."""
+    return user_name(untagged(split(value, 2)[0][:-RSA_BYTES], "account", ring, 6, 7)[0])
+
+
 def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:
     """Whether a member may accept `new` after `old` (both register values).
 

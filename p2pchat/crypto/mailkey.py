@@ -4,6 +4,7 @@ record = LV(body) ‖ LV(PSS) ‖ LV(SPKI_sign) ‖ LV(SPKI_seal) ‖ LV(escrow)
 Register value = LV(current record) ‖ LV(draining record, or nothing) [‖ LV(renewals of the identity)].
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -164,6 +165,20 @@ def fence_of(value: bytes | None, ring: bytes) -> int:
         return 0
     body = split(split_between(value, 2, 3)[0], 5)[0]
     return number(untagged(body, "mail key", ring, 6)[3])
+
+
+def user_of(value: bytes, ring: bytes) -> str:
+    """Whose keys they say they are, unverified."""
+    body = split(split_between(value, 2, 3)[0], 5)[0]
+    return user_name(untagged(body, "mail key", ring, 6)[0])
+
+
+def belongs(value: bytes, ring: bytes, fingerprint: bytes, links: Sequence[Link]) -> bool:
+    """As session.belongs, of a register value."""
+    keys = MailKeys.parse(value, ring)
+    current = keys.current
+    before = current.identity.fingerprint == fingerprint or leads_from(links, current.identity.fingerprint)
+    return before or leads_from(keys.successions, fingerprint)
 
 
 def validate_successor(old: bytes | None, new: bytes, ring: bytes) -> None:

@@ -184,6 +184,18 @@ def epoch_of(value: bytes | None, ring: bytes) -> int:
     return number(untagged(body, "session", ring, 9)[2])
 
 
+def user_of(value: bytes, ring: bytes) -> str:
+    """Whose record it says it is, unverified."""
+    return user_name(untagged(split_between(value, 5, 6)[0], "session", ring, 9)[0])
+
+
+def belongs(value: bytes, ring: bytes, fingerprint: bytes, links: Sequence[Link]) -> bool:
+    """Whether a record is of the identity with that fingerprint and those links to it, or of one before or after it."""
+    record = SessionRecord.parse(value, ring)
+    before = record.fingerprint == fingerprint or leads_from(links, record.fingerprint)
+    return before or leads_from(record.successions, fingerprint)
+
+
 def replaced_by(mine: SessionRecord, found: SessionRecord) -> bool:
     """Whether `found`, read and verified, proves that our session is over.
 

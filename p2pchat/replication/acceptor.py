@@ -14,7 +14,7 @@ from p2pchat.replication.register import (
     promise,
 )
 from p2pchat.replication.requests import AcceptRequest, PrepareRequest, ReadRequest, RegisterReply, Status
-from p2pchat.replication.slots import RegisterKey
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.store import Store
 
 
@@ -51,6 +51,7 @@ class Acceptor:
             self.judge(request.key, held.content, request.content)
             if request.content.value is not None and request.content != held.content:
                 self._ground.formats.check_times(request.key.kind, held.content.value, request.content.value)
+            self.check_owner(store, request.key, request.content)
         except (Misbehaved, Conflict) as error:
             return RegisterReply(Status.REFUSED, reason=str(error).encode())
         store.put_register(request.key, accepted)
@@ -70,6 +71,19 @@ class Acceptor:
         validate = self._ground.formats.validators.get(key.kind)
         if validate is not None:
             check_successor(validate, held, proposed)
+        if proposed.value is not None and proposed != held:
+            self._ground.formats.check_place(key, proposed.value)
+
+    def check_owner(self, store: Store, key: RegisterKey, proposed: Versioned) -> None:
+        """Raise Misbehaved for a session or mail key of somebody else than the account that this member holds, if any.
+
+        To refuse is always safe: it is as if the message had been lost.
+        """
+        if key.kind not in (KIND_SESSION, KIND_MAILKEY) or proposed.value is None:
+            return
+        account = store.register(RegisterKey(key.point, KIND_ACCOUNT))
+        if account is not None and account.content.value is not None:
+            self._ground.formats.check_owner(key, proposed.value, account.content.value)
 
     def _other_epoch(self, store: Store, key: RegisterKey, epoch: int) -> RegisterReply | None:
         record = self._ground.record(store, self._ground.slot_of(key.point))

@@ -4,14 +4,14 @@ A register is taken over as if the proposer's own message had come late, by the 
 nothing that a slow network could not.  Pending removals are in no digest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from p2pchat.errors import Conflict, Misbehaved
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.acceptor import check_content
+from p2pchat.replication.acceptor import Acceptor, check_content
 from p2pchat.replication.configuration import Configuration, SlotRecord, State, generation_of, retired
 from p2pchat.replication.ground import Added, Changed, Event, Ground
-from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register, Versioned
+from p2pchat.replication.register import EMPTY, NO_BALLOT, Ballot, Register
 from p2pchat.replication.slots import RegisterKey
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import (
@@ -68,11 +68,11 @@ class Comparer:
     """Answers about what this node holds, and makes good what it lacks.
 
     Args:
-        judge: raises Misbehaved or Conflict when a content may not follow another, as for a proposer's message.
+        acceptor: judges what is taken over as a proposer's message.
     """
 
-    def __init__(self, ground: Ground, judge: Callable[[RegisterKey, Versioned, Versioned], None]) -> None:
-        self._ground, self._judge = ground, judge
+    def __init__(self, ground: Ground, acceptor: Acceptor) -> None:
+        self._ground, self._acceptor = ground, acceptor
 
     # -- digests
 
@@ -158,7 +158,8 @@ class Comparer:
         if not takes(held, copied.accepted):
             return
         try:
-            self._judge(copied.key, held.content, copied.content)
+            self._acceptor.judge(copied.key, held.content, copied.content)
+            self._acceptor.check_owner(store, copied.key, copied.content)
         except (Misbehaved, Conflict):
             return
         store.put_register(copied.key, Register(copied.accepted, copied.accepted, copied.content))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from p2pchat.replication.slots import RegisterKey
 from p2pchat.replication.uset import ItemState
 
 Validator = Callable[[bytes | None, bytes], None]
@@ -16,6 +17,9 @@ class Formats:
 
     Attributes:
         validators: by kind of register; a kind without one accepts everything.
+        check_place: raises Misbehaved when a value says that it belongs into another register.
+        check_owner: (register, value, account register's value) raises Misbehaved when a session or mail key is of
+            somebody else than the account at the same point.
         fence_of: the epoch in a session register's value.
         key_id_of: the id of the current key in a mail key register's value.
         check_times: (kind of register, the value that a member holds, a proposed one) raises Misbehaved where it is not
@@ -27,6 +31,8 @@ class Formats:
     """
 
     validators: Mapping[int, Validator] = field(default_factory=dict)
+    check_place: Callable[[RegisterKey, bytes], None] = lambda key, value: None
+    check_owner: Callable[[RegisterKey, bytes, bytes], None] = lambda key, value, account: None
     fence_of: Callable[[bytes], int] = lambda session: 0
     key_id_of: Callable[[bytes], bytes] = lambda mail_key: b""
     check_times: Callable[[int, bytes | None, bytes], None] = lambda kind, held, proposed: None

@@ -45,7 +45,7 @@ class Member:
         self.sets = SetKeeper(self.ground)
         self.elections = Elector(self.ground)
         self.inventory = Inventory(self.ground, self.registers.judge)
-        self.comparer = Comparer(self.ground, self.registers.judge)
+        self.comparer = Comparer(self.ground, self.registers)
 
     def answer(self, store: Store, caller: Identifier, request: Request, now: float) -> tuple[Reply, list[Event]]:
         """The answer, and what happened; both hold only once the store's turn is durable.

@@ -8,8 +8,9 @@ from p2pchat.crypto import account, mailkey, session
 from p2pchat.crypto.closing import mentions_closing
 from p2pchat.crypto.proofs import Reason, check_acknowledgement
 from p2pchat.errors import Misbehaved, UserError
+from p2pchat.identifiers import account_identifier
 from p2pchat.replication.formats import Formats, Validator
-from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION
+from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.uset import ItemState
 
 _STATES = {Reason.STORED: ItemState.ACKNOWLEDGED, Reason.UNOPENABLE: ItemState.UNOPENABLE}
@@ -38,8 +39,20 @@ def formats(ring: bytes, now_ms: Callable[[], int | None]) -> Formats:
         except UserError as error:  # of a session that is over, or not known here yet
             raise Misbehaved(str(error)) from None
 
+    def check_place(key: RegisterKey, value: bytes) -> None:
+        if key.kind in FORMS and account_identifier(FORMS[key.kind].user_of(value, ring)) != key.point:
+            raise Misbehaved("A register is given the record of another user's name.")
+
+    def check_owner(key: RegisterKey, value: bytes, owner: bytes) -> None:
+        public = account.Account.parse(owner, ring).public
+        belongs = session.belongs if key.kind == KIND_SESSION else mailkey.belongs
+        if not belongs(value, ring, public.fingerprint, public.successions):
+            raise Misbehaved("A session or mail key belongs to another identity than the account.")
+
     return Formats(
         validators={kind: validator(form) for kind, form in FORMS.items()},
+        check_place=check_place,
+        check_owner=check_owner,
         fence_of=lambda value: session.epoch_of(value or None, ring),
         key_id_of=lambda value: mailkey.key_id_of(value or None),
         check_times=check_times,
