@@ -1,10 +1,11 @@
 """How this node's member answers others: mostly in one turn; for some it asks around first, or writes elsewhere."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
-from p2pchat.replication.configuration import Group, SlotRecord
+from p2pchat.replication.configuration import Configuration, Group, SlotRecord
 from p2pchat.replication.doubts import Doubts
 from p2pchat.replication.ground import Event
 from p2pchat.replication.member import Member
@@ -26,6 +27,7 @@ class Answering:
         member: Member,
         turns: Turns,
         records: Mapping[int, SlotRecord],
+        known: Callable[[int], Configuration | None],
         precopy: Precopy,
         mirrors: Mirrors,
         is_careful: bool,
@@ -34,23 +36,27 @@ class Answering:
         """
         Args:
             records: this node's part in each slot, as it is at any time.
+            known: the configuration of a slot as this node has heard of it otherwise.
             is_careful: whether it votes only for members that keep a slot as safe as it is.
             now: seconds since 1970, for expiry only.
         """
         self._asking, self._member, self._turns, self._records = asking, member, turns, records
         self._precopy, self._mirrors, self._is_careful, self._now = precopy, mirrors, is_careful, now
-        self._doubts = Doubts(asking, member, turns, records)
+        self._doubts = Doubts(asking, member, turns, records, known)
 
     async def answer(self, caller: Identifier, request: Request) -> Reply:
         """See Member.answer; `caller` is who TLS says it is."""
         if isinstance(request, AnnounceRequest):
             await self._doubts.look(caller, request.groups)
-        elif isinstance(request, PullRequest | FollowRequest):
+        elif isinstance(request, PullRequest):
             await self._doubts.look(caller, (Group(request.configuration, request.slots),))
         elif isinstance(request, ElectRequest) and not self._votes_for(caller, request):
             return VoteReply(unknown=request.slots)
         if isinstance(request, FollowRequest):
-            return await self._precopy.answer(caller, request)
+            group = Group(request.configuration, request.slots)
+            refused = await self._doubts.look(caller, (group,), follows=True)
+            slots = tuple(slot for slot in request.slots if slot not in refused)
+            return await self._precopy.answer(caller, replace(request, slots=slots))
 
         def turn(store: Store, events: list[Event]) -> Reply:
             reply, happened = self._member.answer(store, caller, request, self._now())

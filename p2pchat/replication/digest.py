@@ -196,7 +196,7 @@ class Comparer:
         """Begin to keep copies of slots that have one member, where this node keeps nothing yet."""
         for slot, configuration in wishes:
             record = self._ground.record(store, slot)
-            if record is not None and (record.state is not State.RETIRED or record.newest.epoch > configuration.epoch):
+            if record is not None and (record.state is not State.RETIRED or record.newest != configuration):
                 continue
             if generation_of(configuration.epoch) >= store.floor():
                 store.clear(*self._ground.span(slot))

@@ -81,11 +81,13 @@ class Ground:
     ) -> SlotRecord | None:
         """Hear that a configuration was decided; the record afterwards.
 
-        Nothing changes on one node's word: this node goes on when it voted for those members itself, when it has no
-        part in the slot yet, or when it `is_sure`, because it asked around (doubts.py) or an authority signed it.
+        Nothing changes on one node's word: this node goes on when it voted for those members itself, or when it
+        `is_sure`, because it asked around (doubts.py) or an authority signed it.
         """
         before = self.record(store, slot)
-        if generation_of(decided.epoch) < store.floor() or not (is_sure or self.believes(store, before, decided)):
+        if not self._is_of_this_time(store, before, decided):
+            return before
+        if not is_sure and (before is None or not voted_for(before, decided)) and self._is_news(before, decided):
             return before
         after, keep = adopted(before, slot, decided, self.me)
         if after is None or after == before:
@@ -97,17 +99,13 @@ class Ground:
         self.put(store, after, events)
         return after
 
-    def believes(self, store: Store, record: SlotRecord | None, decided: Configuration) -> bool:
-        """Whether a node's word for a configuration is enough, or needless, because it is no news.
-
-        Generations begin with a signed plan, so that no epoch is beyond the one that this node takes part in.
-        """
-        if record is not None and decided.epoch <= record.newest.epoch:
-            return True
+    def _is_of_this_time(self, store: Store, record: SlotRecord | None, decided: Configuration) -> bool:
+        """Whether a configuration is of no generation that is over, or of one whose signed plan is not here."""
         own = store.floor() if record is None else max(store.floor(), generation_of(record.newest.epoch))
-        if generation_of(decided.epoch) > own:
-            return False
-        return record is None or voted_for(record, decided)
+        return store.floor() <= generation_of(decided.epoch) <= own
+
+    def _is_news(self, record: SlotRecord | None, decided: Configuration) -> bool:
+        return record is None or decided.epoch > record.newest.epoch
 
     def put(self, store: Store, record: SlotRecord, events: list[Event]) -> None:
         """Write a record and tell of it."""

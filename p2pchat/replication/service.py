@@ -153,6 +153,7 @@ class ReplicationService(Service):
             self._member,
             self._turn,
             records,
+            self._directory.get,
             self._precopy,
             self._mirrors,
             self._settings.is_careful,

@@ -106,6 +106,22 @@ class AnnouncementTests(LyingCase):
         self.ring.run(10.0)
         self.assert_unharmed()
 
+    def test_a_node_without_a_part_is_not_shut_out_by_an_absurd_epoch(self) -> None:
+        stranger = self.ring.add(NODES)
+        self.ring.run(30.0)
+        me = self.liar.identifier
+        self.assertNotIn(0, stranger.service.movement.records)
+        for epoch in (self.known().epoch + 1, (1 << NUMBER_BITS) - 1):
+            lie = Configuration(epoch, tuple(sorted((me, stranger.identifier))), (me,))
+            self.tell(stranger, Announce, AnnounceRequest((Group(lie, (0,)),)))
+            follow = FollowRequest(Configuration(epoch, (me,), (me,)), (0,))
+            self.tell(stranger, Follow, follow)
+        wished = [*(node.identifier for node in self.honest[:4]), stranger.identifier]
+        self.ring.ask(self.honest[0].service.propose(0, wished))
+        self.ring.run(20.0)
+        self.assertEqual(self.known().members, tuple(sorted(wished)))
+        self.assertEqual(self.ring.states()[0], ["ACTIVE"] * 5)
+
     def test_members_change_afterwards_as_before(self) -> None:
         for lie in self.lies():
             for node in self.honest:
