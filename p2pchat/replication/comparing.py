@@ -8,6 +8,7 @@ from p2pchat.identifiers import Identifier, name
 from p2pchat.replication.asking import Asking
 from p2pchat.replication.configuration import Configuration
 from p2pchat.replication.copying import copy
+from p2pchat.replication.inventory import LISTED_BYTES
 from p2pchat.replication.member import Member
 from p2pchat.replication.packing import packed_size
 from p2pchat.replication.transfers import CopyReply, DigestReply, DigestRequest, PullReply
@@ -103,4 +104,6 @@ class Comparing:
             self.mended += len(copies.registers) + len(copies.items)
             return await spend(packed_size(copies)) and kept
 
-        return await copy(self._asking, partner, configuration, missing, keep)
+        is_whole = await copy(self._asking, partner, configuration, missing, keep)
+        # A long list is paid for as well, whatever of it was missing.
+        return await spend(LISTED_BYTES * (len(page.registers) + len(page.items))) and is_whole

@@ -5,7 +5,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.crypto.account import Account
-from p2pchat.crypto.credentials import renew_identity
+from p2pchat.crypto.closing import CLOSED_MS
+from p2pchat.crypto.credentials import register, renew_identity
 from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.mailkey import MailKeyRecord, MailKeys
 from p2pchat.crypto.session import SessionRecord
@@ -18,10 +19,12 @@ from p2pchat.replication.requests import AcceptRequest, RegisterReply, Status
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.server.formats import formats
 from p2pchat.simulation.disk import MemoryStore
-from tests.accounts.people import PASSWORD, enrolled, person
+from tests.accounts.people import PASSWORD, person
 from tests.crypto.keys import CHEAP, RING, Drawn, heir, identity, session_key
 
 ME, LIAR = Identifier(1), Identifier(2)
+DELETED_MS = 1_700_000_000_000
+NOW_MS = DELETED_MS + CLOSED_MS + 3_600_000
 
 
 def impostor(user: str) -> Identity:
@@ -36,7 +39,7 @@ class OwnerCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.bob = person("bob")
         self.store: Any = MemoryStore(4)
-        self.acceptor = Acceptor(Ground(ME, 4, True, formats(RING)))
+        self.acceptor = Acceptor(Ground(ME, 4, True, formats(RING, lambda: NOW_MS)))
         self.counter = 0
 
     def accept(self, kind: int, value: bytes, user: str = "bob") -> Status:
@@ -101,12 +104,18 @@ class IdentityTests(OwnerCase):
         self.assertEqual(self.accept(KIND_MAILKEY, later.encode()), Status.OK)
 
     def test_who_takes_the_name_of_a_deleted_account_follows(self) -> None:
-        closing = SessionRecord.create(self.bob.identity, session_key(1), None, b"", 1, self.bob.session, False, True)
-        self.accept(KIND_SESSION, self.bob.session.encode())
-        gone = Account.deleted(self.bob.identity, self.bob.enrolled.account, 1)
+        gone = Account.deleted(self.bob.identity, self.bob.enrolled.account, DELETED_MS)
+        last = SessionRecord.create(self.bob.identity, session_key(1), None, b"", 1, self.bob.session, False)
+        after = register(heir(), PASSWORD, RecoveryKey(bytes([9]) * 32), CHEAP, Drawn(2), gone)
+        links = after.account.public.successions
+        first = SessionRecord.create(heir(), session_key(3), ME, b"", 1, last, True, successions=links)
+        self.assertEqual(self.accept(KIND_SESSION, self.bob.session.encode()), Status.OK)
         self.assertEqual(self.accept(KIND_ACCOUNT, gone.encode()), Status.OK)
-        self.assertEqual(self.accept(KIND_SESSION, closing.encode()), Status.OK)
-        self.assertEqual(self.accept(KIND_ACCOUNT, enrolled(heir()).account.encode()), Status.OK)
-        self.assertEqual(self.accept(KIND_SESSION, closing.encode()), Status.OK)
-        first = SessionRecord.create(heir(), session_key(3), ME, b"", 1, closing, True)
+        self.assertEqual(self.accept(KIND_SESSION, last.encode()), Status.OK)
+        self.assertEqual(self.accept(KIND_ACCOUNT, after.account.encode()), Status.OK)
         self.assertEqual(self.accept(KIND_SESSION, first.encode()), Status.OK)
+        stranger = SessionRecord.create(impostor("bob"), session_key(9), ME, b"", 1, None, True)
+        self.store.clear(Identifier(0), Identifier((1 << 256) - 1))
+        self.accept(KIND_ACCOUNT, after.account.encode())
+        self.assertEqual(self.accept(KIND_SESSION, stranger.encode()), Status.REFUSED)
+        self.assertEqual(self.accept(KIND_SESSION, last.encode()), Status.OK)
