@@ -1,6 +1,6 @@
 """Which configuration each slot has, as far as this node heard; members correct whoever is behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking, Replies, Trial
@@ -85,8 +85,15 @@ class Directory:
             if isinstance(reply, AskReply):
                 self._note(reply, node)
 
-    async def compare(self, node: Identifier) -> None:
-        """Hear everything that one node knows."""
+    async def compare(self, nodes: Sequence[Identifier]) -> None:
+        """Hear everything that the first of these nodes knows, and ask the next ones where its word is not enough."""
+        for node in nodes:
+            await self._hear(node)
+            if not self._rumours:
+                return
+
+    async def _hear(self, node: Identifier) -> None:
+        """Everything that one node knows."""
         first: int | None = 0
         while first is not None:
             reply = await self._asking.attempt(node, AskRequest(first), ASK_SECONDS)

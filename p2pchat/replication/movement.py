@@ -40,6 +40,8 @@ LEAST_WORDS = 2
 """Where this node did not vote for those who came after, it deletes records on the word of so many nodes at least."""
 COMPARE_SECONDS = 20.0
 ANNOUNCE_SECONDS = 5.0
+ASKED_NODES = 3
+"""Where one of them tells of later configurations, the next is asked as well."""
 MAX_NODES = 10_000
 
 Wish = tuple[Configuration, tuple[Identifier, ...]]
@@ -139,7 +141,9 @@ class Movement:
         """Hear from another node whether slots moved on without this one."""
         others = [node for node in live if node != self._asking.me]
         if others:
-            self._start((), self._directory.compare(self._random.choice(others)))
+            first = others.index(self._random.choice(others))
+            asked = [*others[first:], *others[:first]][:ASKED_NODES]
+            self._start((), self._directory.compare(asked))
 
     async def _catch_up(self) -> None:
         """Take note, on disk, of configurations that were only heard of."""

@@ -195,6 +195,18 @@ class GatewayTests(LyingCase):
         self.honest[0].service._directory.heard(0, later, self.honest[1].identifier)
         self.assertEqual(self.known_by(self.honest[0]), later)
 
+    def test_what_one_node_tells_in_passing_is_confirmed_at_once(self) -> None:
+        last, *others = self.honest
+        known = self.known()
+        later = Configuration(known.epoch + 1, known.members, known.members)
+        for node in others:
+            node.store.put_slot(SlotRecord(0, later, State.ACTIVE))
+        self.ring.ask(last.service._directory.compare([others[0].identifier]))
+        self.assertEqual(self.known_by(last), known)
+        wanted = [node.identifier for node in others[:3]]
+        self.ring.ask(last.service._directory.compare(wanted))
+        self.assertEqual(self.known_by(last), later)
+
     def test_few_lies_are_remembered(self) -> None:
         gateway = self.honest[0].service._directory
         for epoch in range(100, 200):
