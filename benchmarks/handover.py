@@ -13,19 +13,24 @@ import random
 import secrets
 import shutil
 import statistics
+import time
+from datetime import datetime
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
+from twisted.protocols import amp
 
 from benchmarks.installed import compile_modules
 from benchmarks.spine import TICKS, ticks
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import World
 from p2pchat.client import commands
+from p2pchat.client.entrance import ACCEPTED
 from p2pchat.client.rows import iso
 from p2pchat.errors import P2PChatError
+from p2pchat.logs import TWISTD_LOG
 from p2pchat.wire.connection import Link, call
 
 PAGE = 500
@@ -34,6 +39,7 @@ BEGAN_MS = 1_750_000_000_000
 KILL_SECONDS = (0.0, 1.5)
 """Between two kills: as long as an agent takes to come back, and a little of its work."""
 LOOK_SECONDS = 0.05
+FIRST = "to the new home"
 TEXT = "people talk about moving from one home to another and about what comes along with it"
 GONE = (P2PChatError, ConnectionLost, ConnectionDone, CancelledError, OSError)
 
@@ -95,6 +101,20 @@ def conversation(count: int, chance: random.Random) -> list[dict[str, Any]]:
     return rows
 
 
+class Arrivals(amp.CommandLocator):
+    """When a message came that was written to the new home."""
+
+    def __init__(self) -> None:
+        self.first: Deferred[float] = Deferred()
+
+    @commands.Happened.responder
+    def happened(self, event: dict[str, Any]) -> dict[str, Any]:
+        """One event of the agent."""
+        if event.get("event") == "message" and event.get("text") == FIRST and not self.first.called:
+            self.first.callback(time.time())
+        return {}
+
+
 class Move:
     """One account that moves from home to home."""
 
@@ -136,21 +156,38 @@ class Move:
         used |= {"all nodes": sum(ticks(each) for each in self.world.nodes)}
         return {name: spent / TICKS for name, spent in used.items()}
 
+    async def first_both_ways(self, new: Link, bob: Link, arrivals: "Arrivals") -> dict[str, float]:
+        """Seconds from the moment at which a node had accepted the password (the agent's log says when) until the new
+        home had sent one message and had got one; both are sent as soon as the login is done."""
+        sending = Deferred.fromCoroutine(self.ask(new, commands.Send, to="bob", text="from here", wait="stored"))
+        sending.addCallback(lambda _: time.time())
+        answering = Deferred.fromCoroutine(self.ask(bob, commands.Send, to="alice", text=FIRST, wait="delivered"))
+        stored: Any = (await gatherResults([sending, answering]))[0]
+        received = await arrivals.first
+        log = (self.world.agents["home2"].folder / TWISTD_LOG).read_text()
+        rows = [json.loads(line) for line in log.splitlines()]
+        (line,) = [each["time"] for each in rows if str(each["text"]).startswith(ACCEPTED)]
+        accepted = datetime.fromisoformat(line).timestamp()
+        return {
+            "the first message is stored, s after the password was accepted": stored - accepted,
+            "the first one is received, s after the password was accepted": received - accepted,
+        }
+
     async def timed(self, count: int) -> dict[str, Any]:
         """Seconds for everything that one waits for."""
         clock, rows = self.world.reactor, conversation(count, random.Random(0))
         bob = await self.world.start_agent("bob", self.servers[::-1])
         await self.ask(bob, commands.Register, user="bob", password=secrets.token_urlsafe(16))
         await self.filled("home1", rows)
-        new = await self.world.start_agent("home2", self.servers)
+        arrivals = Arrivals()
+        new = await self.world.start_agent("home2", self.servers, arrivals, ["--log-format", "json"])
+        await self.ask(new, commands.Follow)
         began = clock.seconds()
         await self.ask(new, commands.Login, user=self.user, password=self.password)
         logged_in = clock.seconds()
-        await self.ask(new, commands.Send, to="bob", text="from the new home", wait="delivered")
-        sent = clock.seconds()
-        await self.ask(bob, commands.Send, to="alice", text="to the new home", wait="delivered")
-        received = clock.seconds()
-        delays = [sent - logged_in, received - sent]
+        first = await self.first_both_ways(new, bob, arrivals)
+        moving = (await self.state(new))["handover"]
+        delays = [clock.seconds() - logged_in]
         before = self.processor()
         while (row := (await self.state(new)))["handover"]["state"] != "done":
             if clock.seconds() - began > CALL_SECONDS * 10:
@@ -167,8 +204,8 @@ class Move:
         return {
             "messages": count,
             "log in, s": logged_in - began,
-            "the new home has sent, s after the login": sent - logged_in,
-            "and received, s after the login": received - logged_in,
+            **first,
+            "messages that had come by then": moving["messages"],
             "the move is over, s after the login": moved,
             **{f"processor of {name} for it, s": after[name] - before[name] for name in after},
             "meanwhile a message was delivered, s, median": statistics.median(delays),

@@ -113,9 +113,16 @@ class World:
         self.nodes.append(program)
         return program
 
-    async def start_agent(self, person: str, servers: Sequence[str], locator: amp.CommandLocator | None = None) -> Link:
+    async def start_agent(
+        self,
+        person: str,
+        servers: Sequence[str],
+        locator: amp.CommandLocator | None = None,
+        options: Sequence[str] = (),
+    ) -> Link:
         """Start somebody's agent, in the same home as before if there is one; a link to its control socket."""
-        told = ["--listen", "127.0.0.1:0", "--no-multicast", *(word for each in servers for word in ("--server", each))]
+        known = [word for each in servers for word in ("--server", each)]
+        told = ["--listen", "127.0.0.1:0", "--no-multicast", *known, *options]
         program = self._start(AGENT, person, lambda folder: ["--home", str(folder), *told])
         self.agents[person] = program
         await self._ready(program, AGENT)

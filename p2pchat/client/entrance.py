@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.logger import Logger
 
 from p2pchat.accounts.commands import (
     BY_PASSWORD,
@@ -43,6 +44,8 @@ from p2pchat.identifiers import Identifier
 
 Result = TypeVar("Result")
 OPERATION_BYTES = 16
+ACCEPTED = "the ring has accepted the password"
+"""How the line of the log begins that says so; from then on a login only waits for the ring."""
 MAX_LOGIN_ATTEMPTS = 5
 """Times that another login may come between reading and writing the session."""
 
@@ -97,6 +100,8 @@ class Entrance:
         now_ms: milliseconds since 1970.
         prepare: told of identity and prepared password before a session is written; an error stops that.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -250,6 +255,7 @@ class Entrance:
         """What a prepared password opens; WrongCredentials when it opens nothing."""
         stretched = await self._stretch(user, password, timeout)
         asked = await self._ask(Unlock, timeout=timeout, user=user, proof=stretched.auth, by=BY_PASSWORD)
+        self._log.info(ACCEPTED + " of {user}", user=user)
         account = self._own_account(asked["account"], user)
         secrets = await self._in_thread(credentials.log_in, account, stretched)
         return Unlocked(account, secrets, stretched.auth, asked["session"], asked["mail_key"])
