@@ -6,11 +6,11 @@
 set -eu
 group=${MULTICAST:-239.192.74.1}
 [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 1 >/proc/sys/net/ipv4/ip_forward
-interfaces=$(ls /sys/class/net | grep '^eth' | tr '\n' ' ')
-if [ "${RELAY:-0}" = 1 ] || ! [ -e /proc/net/ip_mr_vif ]; then
+interfaces=$(sed -nE 's/^ *(eth[^:]*):.*/\1/p' /proc/net/dev | sort | tr '\n' ' ')
+if [ "${RELAY:-0}" = 1 ] || ! [ -e /proc/net/ip_mr_vif ] || ! command -v smcrouted >/dev/null; then
     echo "router: forwarding between $interfaces, multicast $group by the relay"
     # shellcheck disable=SC2086
-    exec python3 -u /usr/local/lib/p2pchat/relay.py "$group" $interfaces
+    exec python3 -u "$(dirname "$0")/relay.py" "$group" $interfaces
 fi
 {
     for each in $interfaces; do echo "phyint $each enable ttl-threshold 1"; done # all of them before the first route
