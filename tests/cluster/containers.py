@@ -9,16 +9,19 @@ import random
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from tests.cluster.hosts import COMMAND_SECONDS, ROUTER_PLACE, Host, Hosts, clock_surroundings
 from tests.end_to_end.stage import Answer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+BASE = os.environ.get("BASE", "p2pchat-base")
+FOLDER = "/var/lib/p2pchat"
+PYTHON = "/opt/p2pchat/bin/python3"
 
-COMMAND_SECONDS = 120.0
 BUILD_SECONDS = 600.0
 RUN_SECONDS = 3_600.0
 """What is older than this was left by a run that was killed."""
@@ -48,13 +51,25 @@ def docker(*words: str, typed: str | None = None, seconds: float = COMMAND_SECON
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
+def missing() -> str:
+    """Why there can be no containers here; empty if there can."""
+    try:
+        answer = docker("image", "inspect", BASE, check=False)
+    except FileNotFoundError:
+        return "containers need Docker"
+    if docker("info", check=False).status:
+        return "no Docker engine answers"
+    return "" if answer.status == 0 else f"there is no image {BASE}; docker/base.sh makes it"
+
+
+@cache
 def build_images() -> dict[str, str]:
     """The images of this checkout by target; their names may be moved by another run, what is returned may not."""
     built = {}
     for target in IMAGES:
         name = f"p2pchat-{target}:test"
         before = docker("image", "inspect", "--format", "{{.Id}}", name, check=False).output.strip()
-        chosen = ["--build-arg", f"BASE={os.environ.get('BASE', 'p2pchat-base')}", "--target", target, "--tag", name]
+        chosen = ["--build-arg", f"BASE={BASE}", "--target", target, "--tag", name]
         docker(
             "build", "--force-rm", "--file", str(ROOT / "docker/Dockerfile"), *chosen, str(ROOT), seconds=BUILD_SECONDS
         )
@@ -65,15 +80,30 @@ def build_images() -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class Host:
+class Container(Host):
     """One container with its place in a network."""
 
     name: str
     full_name: str
     network: str
     address: str
+    image: str = ""
     options: tuple[str, ...] = ()
-    """What its container was started with, beside the name and the network."""
+    """What its container is made with, beside its name, network and image."""
+
+    folder: str = FOLDER
+    python: str = PYTHON
+
+    def create(self) -> None:
+        """Make it and start it."""
+        self._create("run")
+
+    def _create(self, verb: str, *more: str) -> None:
+        docker(
+            *(verb, *(["--detach"] if verb == "run" else []), "--name", self.full_name, "--hostname", self.name),
+            *("--network", self.network, "--ip", self.address, "--cap-add", "NET_ADMIN"),
+            *("--no-healthcheck", *self.options, *more, self.image),
+        )
 
     def run(self, *command: str, typed: str | None = None, seconds: float = COMMAND_SECONDS) -> Answer:
         """Run a command in it."""
@@ -81,7 +111,7 @@ class Host:
         return docker("exec", *interactive, self.full_name, *command, typed=typed, seconds=seconds, check=False)
 
     def spawn(self, *command: str) -> "subprocess.Popen[str]":
-        """Start a command in it as the user p2pchat; it is told to end by the end of its input."""
+        """Start a command in it, beside its program, as the user p2pchat."""
         return subprocess.Popen(
             ["docker", "exec", "--interactive", "--user", "p2pchat", self.full_name, *command],
             stdin=subprocess.PIPE,
@@ -89,17 +119,6 @@ class Host:
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    def shut_out(self, others: Sequence["Host"], *how: str) -> None:
-        """Take nothing from these hosts any more; what they send is lost, unless `how` says another target."""
-        sources = ",".join(each.address for each in others)
-        done = self.run("iptables", "--wait", "-A", "INPUT", "-s", sources, "-j", *(how or ("DROP",)))
-        assert done.status == 0, done.errors
-
-    def let_in(self) -> None:
-        """Take everything again."""
-        done = self.run("iptables", "--wait", "-F", "INPUT")
-        assert done.status == 0, done.errors
 
     @property
     def log(self) -> str:
@@ -142,18 +161,30 @@ class Host:
         docker("network", "connect", "--ip", address, self.network, self.full_name)
         self.address = address
 
+    def use_own_clock(self, own: bool) -> None:
+        """Its container is made anew, on the old disk, and not yet started."""
+        clock = clock_surroundings(self.clock_file) if own else {}
+        docker("rm", "--force", self.full_name)
+        self._create("create", *(word for name, value in clock.items() for word in ("--env", f"{name}={value}")))
 
-class Containers:
+
+class Containers(Hosts):
     """Two networks with a router between them, and hosts that are put there."""
+
+    router: Container
 
     def __init__(self) -> None:
         self.number = secrets.token_hex(3)
         self._prefix = ""
         self._until = int(time.time() + RUN_SECONDS)
 
-    def open(self, images: dict[str, str]) -> None:
+    def prepare(self) -> None:
+        """Build the images."""
+        build_images()
+
+    def open(self) -> None:
         """Make the networks and start the router."""
-        self._images = images
+        self._images = build_images()
         remove_old()
         self._make_networks()
         self.start_router()
@@ -166,61 +197,50 @@ class Containers:
         """A place in a network."""
         return f"{self._prefix}.{1 if network == 'servers' else 2}.{last}"
 
-    def host(self, name: str, network: str, last: int, *options: str) -> Host:
+    def start_host(self, name: str, network: str, last: int, disk: str) -> Host:
         """Start a container of the image that belongs to the network."""
         other = "clients" if network == "servers" else "servers"
-        routes = f"ROUTES={self.address(other, 0)}/24 via {self.address(network, 254)}"
-        told = ("--env", routes, *options)
-        host = Host(name, self._full(name), self._full(network), self.address(network, last), told)
-        self._run(host, network)
+        routes = f"ROUTES={self.address(other, 0)}/24 via {self.address(network, ROUTER_PLACE)}"
+        image, address = self._images[network.removesuffix("s")], self.address(network, last)
+        told = (*self._labels(), "--env", routes, f"--volume={disk}:{FOLDER}")
+        host = Container(name, self._full(name), self._full(network), address, image, told)
+        host.create()
         return host
 
-    def _run(self, host: Host, network: str) -> None:
-        docker(
-            *("run", "--detach", "--name", host.full_name, "--hostname", host.name, *self._labels()),
-            *("--network", host.network, "--ip", host.address, "--cap-add", "NET_ADMIN"),
-            *("--no-healthcheck", *host.options, self._images[network.removesuffix("s")]),
-        )
-
-    def start_router(self, *options: str) -> Host:
-        """Start the router, or another one in its place."""
-        name = self._full("router")
+    def start_router(self, relay: bool = False) -> Host:
+        """Start the router, or another one in its place; `relay`: with the relay for multicast."""
+        name, address = self._full("router"), self.address("servers", ROUTER_PLACE)
         docker("rm", "--force", name, check=False)
-        router = Host("router", name, self._full("servers"), self.address("servers", 254))
+        router = Container("router", name, self._full("servers"), address)
         docker(
             *("create", "--name", name, "--hostname", "router", *self._labels(), "--cap-add", "NET_ADMIN"),
-            *("--sysctl", "net.ipv4.ip_forward=1", "--network", router.network, "--ip", router.address, *options),
-            self._images["router"],
+            *("--sysctl", "net.ipv4.ip_forward=1", "--network", router.network, "--ip", router.address),
+            *("--env", f"RELAY={int(relay)}", self._images["router"]),
         )
-        docker("network", "connect", "--ip", self.address("clients", 254), self._full("clients"), name)
+        docker("network", "connect", "--ip", self.address("clients", ROUTER_PLACE), self._full("clients"), name)
         router.start()
         self.router = router
         return router
 
-    def volume(self, name: str) -> str:
-        """A disk, made at first use."""
+    def disk(self, name: str, mebibytes: int = 0) -> str:
+        """A volume, made at first use; one in memory that is soon full, if a size is given."""
         full = self._full(name)
-        docker("volume", "create", *self._labels(), full)
-        return full
-
-    def small_disk(self, name: str, mebibytes: int) -> str:
-        """A disk in memory that is soon full; it lasts as long as this run, also while no host uses it."""
-        full = self._full(name)
-        size = ("--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={mebibytes}m")
+        size = ("--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={mebibytes}m") if mebibytes else ()
         docker("volume", "create", *self._labels(), *size, full)
-        docker(
-            *("run", "--detach", *self._labels(), "--network", "none", "--no-healthcheck", f"--volume={full}:/disk"),
-            *("--entrypoint", "sleep", self._images["server"], "infinity"),
-        )
+        if mebibytes:  # it would be lost whenever no container has it
+            docker(
+                *("run", "--detach", *self._labels(), "--network", "none", "--no-healthcheck"),
+                *(f"--volume={full}:/disk", "--entrypoint", "sleep", self._images["server"], "infinity"),
+            )
         return full
 
-    def admit(self, volumes: dict[int, str]) -> None:
-        """Make the ring's authority, and give each of these disks an admission."""
-        mounts = [f"--volume={name}:/nodes/{number}" for number, name in volumes.items()]
+    def admit(self, disks: dict[int, str]) -> None:
+        """Make the ring's authority, and give each of these servers' disks an admission."""
+        mounts = [f"--volume={name}:/nodes/{number}" for number, name in disks.items()]
         docker(
-            *("run", "--rm", *self._labels(), "--network", "none", f"--volume={self.volume('authority')}:/authority"),
+            *("run", "--rm", *self._labels(), "--network", "none", f"--volume={self.disk('authority')}:/authority"),
             *(*mounts, "--entrypoint", "/usr/local/lib/p2pchat/admission.sh", self._images["server"]),
-            *map(str, volumes),
+            *map(str, disks),
         )
 
     def _make_networks(self) -> None:
@@ -247,12 +267,6 @@ class Containers:
 
     def _labels(self) -> list[str]:
         return ["--label", f"{LABEL}={self.number}", "--label", f"{LABEL}.until={self._until}"]
-
-
-def at_once(what: Callable[[Host], None], hosts: Sequence[Host]) -> None:
-    """Do the same to all of these hosts at the same time."""
-    with ThreadPoolExecutor(len(hosts)) as threads:
-        list(threads.map(what, hosts))
 
 
 def remove(label: str) -> None:

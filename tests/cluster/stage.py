@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.cluster.containers import Containers, Host, build_images
+from tests.cluster import drivers
+from tests.cluster.hosts import Host, Hosts
 from tests.end_to_end.stage import Answer, Row, until
 
 WAIT_SECONDS = 120.0
@@ -30,8 +31,6 @@ SMALL_DISK_MEBIBYTES = 64
 
 NAMES = ("ana", "bob", "cat")
 PASSWORD = "correct horse battery staple cluster"
-HOME = "/var/lib/p2pchat/home"
-PASSWORD_FILE = "/tmp/password"
 
 
 def figure(text: str) -> None:
@@ -41,11 +40,11 @@ def figure(text: str) -> None:
 
 @dataclass(slots=True)
 class Person:
-    """Somebody at a home on a client's host."""
+    """Somebody at a home on a client's host: that of the host's own agent, or another one beside it."""
 
     name: str
     host: Host
-    home: str = HOME
+    place: str = "home"
 
     def __call__(self, *words: str, timeout: float = 60.0, status: int | None = 0) -> Answer:
         """Run a command with `--json`; AssertionError if it exits with another status."""
@@ -57,13 +56,23 @@ class Person:
         return answer
 
     @property
+    def home(self) -> str:
+        """The agent's folder."""
+        return f"{self.host.folder}/{self.place}"
+
+    @property
+    def password_file(self) -> str:
+        """A file with everybody's password."""
+        return f"{self.host.folder}/password"
+
+    @property
     def log(self) -> str:
         """The end of the agent's log."""
         return self.host.log
 
     def register(self, name: str | None = None, **expected: Any) -> Answer:
         """Make an account."""
-        return self("register", name or self.name, "--password-file", PASSWORD_FILE, **expected)
+        return self("register", name or self.name, "--password-file", self.password_file, **expected)
 
     def texts_from(self, other: "Person") -> list[str]:
         """What came from somebody, oldest first."""
@@ -85,7 +94,7 @@ class Person:
 class Stage:
     """The ring and the people."""
 
-    containers: Containers = field(default_factory=Containers)
+    hosts: Hosts = field(default_factory=drivers.hosts)
     servers: list[Host] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     nodes: dict[str, str] = field(default_factory=dict)
@@ -93,34 +102,27 @@ class Stage:
 
     def open(self) -> None:
         """Start everything, and wait until the ring has its full size."""
-        self.containers.open(images())
-        disks = {number: self.containers.volume(f"server{number}") for number in range(1, SERVERS)}
-        disks[SERVERS] = self.containers.small_disk(f"server{SERVERS}", SMALL_DISK_MEBIBYTES)
-        self.containers.admit(disks)
+        self.hosts.open()
+        disks = {number: self.hosts.disk(f"server{number}") for number in range(1, SERVERS)}
+        disks[SERVERS] = self.hosts.disk(f"server{SERVERS}", SMALL_DISK_MEBIBYTES)
+        self.hosts.admit(disks)
         for number, disk in disks.items():
-            options = (f"--volume={disk}:/var/lib/p2pchat",)
-            self.servers.append(self.containers.host(f"server{number}", "servers", 10 + number, *options))
+            self.servers.append(self.hosts.start_host(f"server{number}", "servers", 10 + number, disk))
         for number, name in enumerate(NAMES, 1):
-            disk = self.containers.volume(f"client{number}")
-            host = self.containers.host(f"client{number}", "clients", 10 + number, f"--volume={disk}:/var/lib/p2pchat")
-            self.add_person(Person(name, host))
+            disk = self.hosts.disk(f"client{number}")
+            host = self.hosts.start_host(f"client{number}", "clients", 10 + number, disk)
+            self.people.append(Person(name, host))
+            written = host.run("sh", "-c", f"cat >{host.folder}/password", typed=PASSWORD)
+            assert written.status == 0, written.errors
         self.until_whole()
         at = {row["address"]: row["node"] for row in self.status(self.servers[0])}
         self.nodes = {each.name: at[f"{each.address}:7401"] for each in self.servers}
         for person in self.people:
             person.register()
 
-    def add_person(self, person: Person) -> Person:
-        """Somebody who can register."""
-        written = person.host.run("sh", "-c", f"cat >{PASSWORD_FILE}; chmod a+r {PASSWORD_FILE}", typed=PASSWORD)
-        assert written.status == 0, written.errors
-        if person.home == HOME:
-            self.people.append(person)
-        return person
-
     def close(self) -> None:
         """Remove everything."""
-        self.containers.close()
+        self.hosts.close()
 
     def status(self, server: Host) -> list[Row]:
         """`ring status` of one node; empty if it does not answer."""
@@ -161,23 +163,18 @@ def sees_whole(rows: list[Row], wanted: set[str]) -> bool:
 class _Shared:
     """What the tests of one process share."""
 
-    images: dict[str, str] | None = None
     stage: Stage | None = None
-
-
-def images() -> dict[str, str]:
-    """The images of this checkout, built at first use."""
-    if _Shared.images is None:
-        began = time.monotonic()
-        _Shared.images = build_images()
-        figure(f"images built in {time.monotonic() - began:.0f} s")
-    return _Shared.images
+    removals: ClassVar[list[Callable[[], None]]] = []
 
 
 def shared_stage() -> Stage:
     """The stage that tests share."""
     if _Shared.stage is None:
+        began = time.monotonic()
         _Shared.stage = Stage()
+        _Shared.stage.hosts.prepare()
+        kind = type(_Shared.stage.hosts).__name__.lower()
+        figure(f"{kind} can be made after {time.monotonic() - began:.0f} s")
         began = time.monotonic()
         try:
             _Shared.stage.open()
@@ -198,8 +195,15 @@ def drop_stage() -> None:
 def _ended(*_: object) -> None:
     """Remove everything also when the tests are ended from outside, and more than once."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    drop_stage()
+    for each in (drop_stage, *_Shared.removals):
+        each()
     os._exit(1)
+
+
+def remove_at_end(what: Callable[[], None]) -> None:
+    """Do this too when the tests are ended from outside."""
+    signal.signal(signal.SIGTERM, _ended)
+    _Shared.removals.append(what)
 
 
 atexit.register(drop_stage)
@@ -207,6 +211,8 @@ atexit.register(drop_stage)
 
 class ClusterCase(SynchronousTestCase):
     """A test on the shared stage, which it leaves whole."""
+
+    skip = drivers.missing() or None
 
     def setUp(self) -> None:
         signal.signal(signal.SIGTERM, _ended)
@@ -227,10 +233,10 @@ class ClusterCase(SynchronousTestCase):
 
     def somebody_new(self, name: str, host: Host) -> Person:
         """At a home of their own beside the host's agent; that agent knows the ring when this returns."""
-        person = Person(name, host, f"/var/lib/p2pchat/{name}")
+        person = Person(name, host, name)
         # A login that must fail: only a node of the ring can say so.
         self.eventually(
-            lambda: person("login", f"no-{name}", "--password-file", PASSWORD_FILE, status=None).status == WRONG,
+            lambda: person("login", f"no-{name}", "--password-file", person.password_file, status=None).status == WRONG,
             f"{name} finds no ring",
         )
         return person
@@ -240,6 +246,17 @@ class ClusterCase(SynchronousTestCase):
         for writer, reader in ((one, other), (other, one)):
             writer("send", reader.name, f"{text} from {writer.name}", "--wait", "delivered")
             self.assertEqual(reader.texts_from(writer)[-1], f"{text} from {writer.name}")
+
+    def until_delivered(self, sender: Person, receiver: Person, text: str) -> None:
+        """Wait until what was sent last is there, or tell what its sender knows of it."""
+        try:
+            self.eventually(
+                lambda: receiver.texts_from(sender)[-1:] == [text], f"{receiver.name} does not get {text!r}"
+            )
+        except AssertionError as error:
+            last = [row for row in sender("history", receiver.name).rows if row["text"] == text][-1]
+            trace = sender("why", last["id"]).output
+            raise AssertionError(f"{error}\n{trace}\n{sender.log}\n-- {receiver.name}\n{receiver.log}") from None
 
     def eventually(self, look: Callable[[], Any], otherwise: str) -> Any:
         """Wait for something that can be seen."""

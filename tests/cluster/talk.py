@@ -8,7 +8,6 @@ from typing import Any
 from tests.cluster.stage import Person, figure
 
 CHATTER = Path(__file__).with_name("chatter.py")
-PYTHON = "/opt/p2pchat/bin/python3"
 END_SECONDS = 400.0
 """Longer than a chatter waits for what it wrote to be delivered."""
 
@@ -25,7 +24,12 @@ class Talk:
                 listeners.setdefault(writer.name, []).append(reader.name)
         self._writers = {
             name: self._people[name].host.spawn(
-                PYTHON, "-c", CHATTER.read_text("utf-8"), self._people[name].home, str(every), *names
+                self._people[name].host.python,
+                "-c",
+                CHATTER.read_text("utf-8"),
+                self._people[name].home,
+                str(every),
+                *names,
             )
             for name, names in listeners.items()
         }

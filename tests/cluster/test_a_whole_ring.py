@@ -1,6 +1,6 @@
 """A whole ring: found across the router, though nobody names a node; people write to each other."""
 
-from tests.cluster.containers import Host
+from tests.cluster.hosts import Host
 from tests.cluster.stage import ClusterCase, Person
 
 
@@ -14,14 +14,14 @@ class FindingTests(ClusterCase):
         self.whole()
 
     def test_agents_find_the_ring_through_the_relay(self) -> None:
-        self.stage.containers.start_router("--env", "RELAY=1")
+        self.stage.hosts.start_router(relay=True)
         self.find_anew(self.ana.host)
-        self.stage.containers.start_router()
+        self.stage.hosts.start_router()
         self.whole()
 
     def test_agents_find_the_ring_after_the_router_came_back(self) -> None:
-        self.stage.containers.router.stop()
-        self.stage.containers.router.start()
+        self.stage.hosts.router.stop()
+        self.stage.hosts.router.start()
         self.find_anew(self.bob.host)
         self.whole()
 

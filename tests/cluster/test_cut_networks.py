@@ -2,7 +2,7 @@
 
 import time
 
-from tests.cluster.containers import Host
+from tests.cluster.hosts import Host
 from tests.cluster.stage import ClusterCase, Person, figure
 
 NO_QUORUM = 6
@@ -23,20 +23,31 @@ class CutTests(ClusterCase):
         cut(here, there)
         for person, side in ((self.ana, here), (small, here), (self.bob, there), (big, there)):
             self.until_gateway(person, side)
+        began = time.monotonic()
         self.assertEqual(small.register("contested", status=None).status, NO_QUORUM)
+        figure(f"refused on the smaller side after {time.monotonic() - began:.1f} s")
         self.assertEqual(small.register("lonely", status=None).status, NO_QUORUM)
         big.register("contested")
         self.assertEqual(small.register("contested", status=None).status, NO_QUORUM)
         self.bob("send", "ana", "from the big side", "--wait", "stored")
+        self.ana("send", "bob", "from the small side", "--wait", "queued")
         for host in (*here, *there):
             host.let_in()
         figure(f"two of five servers cut off and back: whole again after {self.stage.until_whole():.1f} s")
-        self.eventually(lambda: self.ana.texts_from(self.bob)[-1] == "from the big side", "mail does not come")
+        self.until_delivered(self.bob, self.ana, "from the big side")
+        self.until_delivered(self.ana, self.bob, "from the small side")
         self.assertEqual(small.register("contested", status=None).status, NAME_TAKEN)
         small.register("lonely")
+        places = {self.place_of("contested", each) for each in self.stage.servers}
+        self.assertEqual(len(places), 1, places)
         for person in (small, big):
             person.end()
         self.whole()
+
+    def place_of(self, name: str, server: Host) -> tuple[str, ...]:
+        """Slot, epoch and members of an account, as one node has them."""
+        row = server.run("p2pchat", "ring", "trace", name, "--json").row
+        return (str(row["slot"]), str(row["epoch"]), *row["members"])
 
     def until_gateway(self, person: Person, side: list[Host]) -> None:
         """Wait until somebody's agent talks to a node of this side."""
@@ -50,12 +61,12 @@ class RouterTests(ClusterCase):
     def test_clients_go_on_when_the_router_is_gone_and_when_it_is_back(self) -> None:
         newcomer = self.somebody_new("routeless", self.cat.host)
         self.both_write(self.ana, self.bob, "before the router went")
-        self.stage.containers.router.kill()
+        self.stage.hosts.router.kill()
         self.eventually(lambda: self.ana.gateway() is None, "ana does not notice")
         self.both_write(self.ana, self.bob, "without a router")
         refused = newcomer.register(status=None).status
         self.assertIn(refused, (NO_NODE_REACHABLE, TIMED_OUT))
-        self.stage.containers.router.start()
+        self.stage.hosts.router.start()
         seconds = [self.until_connected(each) for each in (self.ana, self.bob, self.cat)]
         figure(f"router back: agents have a node again after {max(seconds):.1f} s")
         newcomer.register()

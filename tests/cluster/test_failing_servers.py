@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.cluster.containers import Host, at_once
+from tests.cluster.hosts import Host, at_once
 from tests.cluster.stage import ClusterCase, figure
 
 
@@ -38,13 +38,13 @@ class FailureTests(ClusterCase):
         person.end()
 
     def test_one_killed_server(self) -> None:
-        self.strike(1, Host.kill, Host.start)
+        self.strike(1, lambda host: host.kill(), lambda host: host.start())
 
     def test_one_stopped_server(self) -> None:
-        self.strike(1, Host.stop, Host.start)
+        self.strike(1, lambda host: host.stop(), lambda host: host.start())
 
     def test_two_servers_killed_at_once(self) -> None:
-        self.strike(2, Host.kill, Host.start)
+        self.strike(2, lambda host: host.kill(), lambda host: host.start())
 
     def test_two_frozen_servers(self) -> None:
-        self.strike(2, Host.pause, Host.thaw)
+        self.strike(2, lambda host: host.pause(), lambda host: host.thaw())

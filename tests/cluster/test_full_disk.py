@@ -2,7 +2,6 @@
 
 from tests.cluster.stage import SMALL_DISK_MEBIBYTES, ClusterCase
 
-FILLER = "/var/lib/p2pchat/filler"
 LONG_TEXT = "long " * 8000
 
 
@@ -11,19 +10,20 @@ class DiskTests(ClusterCase):
 
     def test_a_full_disk_refuses_writes_and_recovers(self) -> None:
         server = self.stage.servers[-1]
+        filler = f"{server.folder}/filler"
         self.cat.host.stop()
         # Its journal is as short as it gets.
         server.stop()
         server.start()
         self.stage.until_whole()
-        filled = server.run("sh", "-c", f"head -c {2 * SMALL_DISK_MEBIBYTES}M /dev/zero >{FILLER}")
+        filled = server.run("sh", "-c", f"head -c {2 * SMALL_DISK_MEBIBYTES}M /dev/zero >{filler}")
         self.assertIn("No space left", filled.errors)
         texts: list[str] = []
         self.eventually(lambda: self.copies(texts) == 4, "the full server keeps copies")
         self.eventually(lambda: "refuses writes" in server.log, "the full server does not say so")
         self.assertTrue(server.runs)
         self.both_write(self.ana, self.bob, "with a full disk")
-        self.assertEqual(server.run("rm", FILLER).status, 0)
+        self.assertEqual(server.run("rm", filler).status, 0)
         self.eventually(lambda: self.copies(texts) == 5, "the server does not recover")
         self.cat.host.start()
         self.eventually(lambda: self.cat.texts_from(self.ana)[-len(texts) :] == texts, "mail is lost")

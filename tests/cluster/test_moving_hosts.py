@@ -6,7 +6,7 @@ from tests.cluster.stage import ClusterCase, figure
 
 
 class AddressTests(ClusterCase):
-    """`docker network disconnect` and `connect --ip`."""
+    """As with `docker network disconnect` and `connect --ip`."""
 
     def test_a_server_at_another_address_is_the_same_node(self) -> None:
         gateway = self.ana.gateway()
@@ -14,7 +14,7 @@ class AddressTests(ClusterCase):
         self.assertIsNotNone(gateway)
         old = server.address
         server.unplug()
-        server.plug(self.stage.containers.address("servers", 99))
+        server.plug(self.stage.hosts.address("servers", 99))
         began = time.monotonic()
         self.both_write(self.ana, self.cat, "while the server moves")
         self.eventually(self.ana.gateway, "ana finds no node")
@@ -33,7 +33,7 @@ class AddressTests(ClusterCase):
         old = host.address
         host.unplug()
         self.ana("send", "bob", "while bob is away", "--wait", "stored")
-        host.plug(self.stage.containers.address("clients", 98))
+        host.plug(self.stage.hosts.address("clients", 98))
         self.eventually(lambda: self.bob.texts_from(self.ana)[-1] == "while bob is away", "mail does not come")
         self.both_write(self.ana, self.bob, "after bob moved")
         self.assertIn(host.address, self.bob("status").row["listen"])
