@@ -20,7 +20,7 @@ SKEW_SECONDS = 0.1
 """How far a sound clock is from the true time."""
 WRONG_SECONDS = 3.0
 """How far a wrong one is."""
-SHARE, WRONG = 0.25, 0.5
+SHARE, WRONG = 0.25, 0.75
 """Shares of the runs with such names, and of those in which one clock is wrong."""
 
 Clock = Callable[[], float]
@@ -87,7 +87,7 @@ class Clocks:
         chance = Random(f"{self._seed}/clock/{node}")
         off = chance.uniform(-SKEW_SECONDS, SKEW_SECONDS)
         if node == self.wrong:
-            off = chance.choice((-WRONG_SECONDS, WRONG_SECONDS))
+            off = chance.choice((-WRONG_SECONDS, WRONG_SECONDS, WRONG_SECONDS))
         return lambda: self._truth() + off
 
 

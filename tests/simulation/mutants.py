@@ -22,7 +22,7 @@ from p2pchat.replication.slots import KIND_MAILKEY
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import CopyReply, CopyRequest
 from p2pchat.replication.uset import ItemState
-from p2pchat.simulation import disk, endings, logins, machines, mail, names, world
+from p2pchat.simulation import disk, logins, machines, mail, names, world
 from p2pchat.simulation.disk import MemoryStore
 from p2pchat.simulation.governed import GovernedWorld
 from p2pchat.simulation.report import Outcome
@@ -71,10 +71,6 @@ def joined_without_pull(
     if record is not None and record.votes(decided.epoch - 1):
         return activated(SlotRecord(slot, decided, State.LEARN, True)), Keep.SETTLE
     return SlotRecord(slot, decided, State.LEARN, False), Keep.CLEAR
-
-
-def judges_no_time(*_: Any) -> None:
-    """What a gateway lets pass is accepted, though its clock may be days ahead."""
 
 
 def one_is_a_majority(configuration: Configuration) -> int:
@@ -227,13 +223,6 @@ NAMES = (
     Mutant("member skips its pull", names.simulate, 100, (33,), [(configurations, "_joined", joined_without_pull)]),
     Mutant(
         "pulls from one old member", names.simulate, 1000, (203,), [(learning, "needed_sources", one_is_a_majority)]
-    ),
-    Mutant(
-        "members do not judge when a name opens",
-        names.simulate,
-        1000,
-        (760,),
-        [(endings, "check_times", judges_no_time)],
     ),
     Mutant(
         "failed conditions are not written back",

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.errors import Misbehaved, NoQuorum, UnknownOutcome
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot, Register, Versioned
@@ -52,6 +53,42 @@ class NamesTests(SynchronousTestCase):
         for seed in (seed for seed in range(1, 300) if Random(f"{seed}/endings").random() < endings.SHARE):
             self.assertEqual(names.simulate(seed).story, (), f"seed {seed}")
         self.assertGreater(run.again(), 10, "the experiment did not get to what it is for")
+
+    def early(self) -> bytes | None:
+        """What stands after a gateway whose clock is days ahead has let somebody take a name that was just given up."""
+        world = World(1, Scene(nodes=3, slots=1, replicas=2, members=3), Formats())
+        ahead = world.machines[0].node
+
+        def clock_of(node: Identifier) -> endings.Clock:
+            return lambda: world.clock.seconds() + endings.WRONG_SECONDS * (node == ahead)
+
+        world.formats_of = lambda node: endings.formats(clock_of(node))
+        for number in range(3):
+            world.start(number)
+        service = world.living()[0].service
+        for change in (endings.Begin(b"w1"), endings.End(b"w2", 0.0), endings.Begin(b"w3")):
+
+            def judge(old: bytes | None, change: endings.End | endings.Begin = change) -> bytes | None:
+                return change.judge(old, clock_of(ahead)())
+
+            begun = Deferred.fromCoroutine(service.change(KEY, judge, change.writer, 0.5))
+            begun.addErrback(lambda failure: failure.trap(Misbehaved, UnknownOutcome, NoQuorum))
+            world.clock.advance(0.1)
+        read = Deferred.fromCoroutine(world.living()[1].service.read(KEY, 0.5))
+        world.clock.advance(0.6)
+        read.addErrback(lambda failure: failure.trap(Misbehaved, UnknownOutcome, NoQuorum) and None)
+        return getattr(self.successResultOf(read), "value", None)
+
+    def test_members_judge_by_their_own_clocks_when_a_name_opens(self) -> None:
+        value = self.early()
+        self.assertTrue(value is None or endings.decode(value).writer == b"w2", value)
+
+    def test_if_they_did_not_it_would_be_taken_too_early(self) -> None:
+        self.patch(endings, "check_times", lambda *_: None)
+        value = self.early()
+        assert value is not None
+        self.assertEqual(endings.decode(value).writer, b"w3")
+        self.assertTrue(endings.too_early(value, 0.5))
 
     def test_same_seed_same_events(self) -> None:
         for seed in (3, 4):
