@@ -10,6 +10,8 @@ from typing import TypeAlias
 from p2pchat.simulation.network import Weather
 
 DAY_SECONDS = 86_400.0
+MAJORITIES = 1 / 3
+"""Share of the runs in which the disks of many nodes are lost at once, of those in which that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def _draw_authority(chance: Random, nodes: int, seconds: float, limits: Limits) 
         apart = chance.choice((-1, 1)) * chance.choice((30.0, 600.0, 3 * DAY_SECONDS, 40 * DAY_SECONDS))
         jump = ClockJump(chance.randrange(nodes), apart, chance.uniform(0, seconds))
         timed.append(Timed(chance.uniform(0, seconds), jump))
-    if limits.majorities and chance.random() < 1 / 3:
+    if limits.majorities and chance.random() < MAJORITIES:
         lost = tuple(sorted(chance.sample(range(nodes), chance.randint(1, nodes - 1))))
         away, waiting = chance.uniform(0, seconds / 4), chance.uniform(0.1, seconds / 2)
         timed.append(Timed(chance.uniform(0, seconds / 2), LoseMajority(lost, away, waiting)))

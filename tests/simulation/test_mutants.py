@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.simulation.moving_mutants import COMPARED, GENERATIONS
 from tests.simulation.mutants import MACHINES, MAIL, NAMES, PREPARED, SESSIONS, Mutant
 
 
@@ -30,6 +31,8 @@ for _kind, _mutants in (
     ("mail", MAIL),
     ("sessions", SESSIONS),
     ("machines", MACHINES),
+    ("compared", COMPARED),
+    ("generations", GENERATIONS),
 ):
     for _mutant in _mutants:
         _name = f"test_{_kind}_{_mutant.name}".replace(" ", "_").replace(",", "").replace("'", "")
