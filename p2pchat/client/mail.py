@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -13,12 +14,13 @@ from p2pchat.chat.sending import Deposited
 from p2pchat.client.directory import Directory, KeyChanged
 from p2pchat.client.gateway import Ask
 from p2pchat.client.keyring import Keys
+from p2pchat.client.leaving import Leaving
 from p2pchat.crypto.encoding import KEY_ID_BYTES
 from p2pchat.crypto.envelope import Kind, Message, SealingKey, divide, envelope_id, key_id_in
 from p2pchat.crypto.opening import Opener, OpeningFailed, Step
 from p2pchat.crypto.proofs import Acknowledgement, Reason
 from p2pchat.crypto.sealing import Sealer
-from p2pchat.errors import Misbehaved, StaleKey, TryElsewhere, UnknownUser
+from p2pchat.errors import Misbehaved, P2PChatError, StaleKey, TryElsewhere, UnknownUser
 from p2pchat.mailbox.commands import Acknowledge, Deposit, Fetch
 
 MAX_SEALINGS = 4
@@ -94,43 +96,61 @@ class Mail:
     # -- in
 
     async def fetch(self) -> int:
-        """Take everything out of our mailbox that can be opened; how many envelopes stay there."""
-        cursor, left = b"", 0
-        while True:
-            asked = await self._ask(Fetch, cursor=cursor, signed=partial(self._signed, "fetch", cursor))
-            stored, unopenable, incoming = [], [], []
-            for each in asked["envelopes"]:
-                try:
-                    message = await self._open(each["envelope"])
-                except OpeningFailed as error:
-                    self._log.warn(
-                        "envelope {id} does not open: step {step}, {reason}",
-                        id=each["id"].hex()[:8],
-                        step=str(error.step),
-                        reason=error.reason,
-                    )
-                    left += error.newer
-                    if not error.newer:
-                        unopenable.append(each["id"])
-                    continue
-                if message is None:
-                    left += 1
-                    continue
-                incoming.append(message)
-                stored.append(each["id"])
-            if incoming:
-                self._take(incoming)
-            await self._acknowledge(stored, Reason.STORED)
-            await self._acknowledge(unopenable, Reason.UNOPENABLE)
-            if not asked["more"]:
-                return left
-            cursor = asked["cursor"]
+        """Take everything out of our mailbox that can be opened; how many envelopes stay there.
+
+        The next page is on its way while this one is opened and kept, and so is what the ring is told of those before.
+        """
+        left, leaving = 0, Leaving(self._acknowledge)
+        asking: Deferred[Any] | None = self._begin(b"")
+        try:
+            while asking is not None:
+                asked, asking = await asking, None
+                if asked["more"]:
+                    asking = self._begin(asked["cursor"])
+                left += await self._take_page(asked["envelopes"], leaving)
+            await leaving.finish()
+        finally:
+            if asking is not None:
+                asking.addErrback(lambda failure: failure.trap(P2PChatError, CancelledError) and None)
+                asking.cancel()
+        return left
+
+    def _begin(self, cursor: bytes) -> "Deferred[Any]":
+        signed = partial(self._signed, "fetch", cursor)
+        return Deferred.fromCoroutine(self._ask(Fetch, cursor=cursor, signed=signed))
+
+    async def _take_page(self, envelopes: list[dict[str, bytes]], leaving: Leaving) -> int:
+        """Open and keep what opens, and let it leave the ring; how many stay there."""
+        stored, unopenable, incoming, left = list[bytes](), list[bytes](), list[Incoming](), 0
+        for each in envelopes:
+            try:
+                message = await self._open(each["envelope"])
+            except OpeningFailed as error:
+                self._log.warn(
+                    "envelope {id} does not open: step {step}, {reason}",
+                    id=each["id"].hex()[:8],
+                    step=str(error.step),
+                    reason=error.reason,
+                )
+                left += error.newer
+                if not error.newer:
+                    unopenable.append(each["id"])
+                continue
+            if message is None:
+                left += 1
+                continue
+            incoming.append(message)
+            stored.append(each["id"])
+        if incoming:
+            self._take(incoming)
+        leaving.add(stored, Reason.STORED)
+        leaving.add(unopenable, Reason.UNOPENABLE)
+        return left
 
     async def _acknowledge(self, ids: list[bytes], reason: Reason) -> None:
-        if ids:
-            keys = self._keys()
-            proof = Acknowledgement.create(keys.session_key, keys.record, ids, reason)
-            await self._ask(Acknowledge, proof=proof.encode())
+        keys = self._keys()
+        proof = Acknowledgement.create(keys.session_key, keys.record, ids, reason)
+        await self._ask(Acknowledge, proof=proof.encode())
 
     async def _open(self, envelope: bytes) -> Incoming | None:
         """The message in an envelope; None: it stays in the mailbox until the person has judged a changed key."""
