@@ -4,7 +4,7 @@ A gateway passes them on, it cannot make them.
 """
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -110,10 +110,16 @@ class Acknowledgement:
         return lv(_ack(self.record, self.ids, self.reason)) + lv(self.signature) + lv(self.record.encode())
 
     @classmethod
-    def parse(cls, encoded: bytes, ring: bytes) -> Self:
-        """Read and verify an acknowledgement by the record inside; Misbehaved if it proves nothing."""
+    def parse(
+        cls, encoded: bytes, ring: bytes, read: Callable[[bytes, bytes], SessionRecord] = SessionRecord.parse
+    ) -> Self:
+        """Read and verify an acknowledgement by the record inside; Misbehaved if it proves nothing.
+
+        Args:
+            read: as `SessionRecord.parse`; whoever reads many of one session need not verify its record each time.
+        """
         statement, signature, carried = split(encoded, 3)
-        record = SessionRecord.parse(carried, ring)
+        record = read(carried, ring)
         user, epoch, joined, reason = untagged(statement, "ack", ring, 4)
         ids = tuple(joined[at : at + DIGEST_BYTES] for at in range(0, len(joined), DIGEST_BYTES))
         if user != record.user.encode() or number(epoch) != record.epoch:
@@ -127,20 +133,29 @@ class Acknowledgement:
             raise Misbehaved("An acknowledgement gives a reason that there is not.") from None
 
 
-def check_acknowledgement(session: bytes | None, proof: bytes, ids: Collection[bytes], ring: bytes) -> Reason:
+def check_acknowledgement(
+    session: bytes | None,
+    proof: bytes,
+    ids: Collection[bytes],
+    ring: bytes,
+    parse: Callable[[bytes, bytes], Acknowledgement] = Acknowledgement.parse,
+    read: Callable[[bytes, bytes], SessionRecord] = SessionRecord.parse,
+) -> Reason:
     """Whether a member with the accepted session value `session` may mark `ids` as removed, and why they go.
 
+    Args:
+        parse, read: these, or ones that remember what they have verified.
     Raises:
         SessionReplaced: the proof is of an epoch lower than the accepted one.
         NotLoggedIn: this member has accepted no session at all.
         Misbehaved: it is another identity's or another key's, or does not name all of `ids`.
     """
-    proven = Acknowledgement.parse(proof, ring)
+    proven = parse(proof, ring)
     if not set(ids) <= set(proven.ids):
         raise Misbehaved("An acknowledgement does not name every envelope that is to be removed.")
     if session is None:
         raise NotLoggedIn("The node does not know this session yet; try again in a moment.")
-    accepted = SessionRecord.parse(session, ring)
+    accepted = read(session, ring)
     fingerprint, carried = accepted.fingerprint, proven.record
     renewed = carried.epoch > accepted.epoch and leads_from(carried.successions, fingerprint)
     if accepted.user != carried.user or (fingerprint != carried.fingerprint and not renewed):

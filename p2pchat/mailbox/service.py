@@ -16,6 +16,7 @@ from p2pchat.crypto.proofs import Acknowledgement
 from p2pchat.errors import Misbehaved, P2PChatError, SlowedDown, StaleKey, UnknownUser
 from p2pchat.identifiers import Identifier, account_identifier
 from p2pchat.mailbox.commands import MAX_IDS, MAX_PAGE_ENVELOPES, AskRoom, MailArrived, NoteMail, PushMail
+from p2pchat.mailbox.gathering import Gathering
 from p2pchat.mailbox.room import Grants, Rooms, Usage
 from p2pchat.mailbox.versions import Versions
 from p2pchat.replication.results import Page, Stored
@@ -84,8 +85,10 @@ class MailboxService:
         self._user_of, self._push, self._clock, self._secret = user_of, push, clock, secret
         self._grants, self._rooms, self._versions = Grants(), Rooms(), Versions(run)
         self._counters: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
-        self._gathering: set[Identifier] = set()
         self._noting = 0
+        self._telling: set[Identifier] = set()
+        self._deposits = Gathering(self._add, self._took, clock)
+        self._questions: dict[tuple[Identifier, bytes], list[Deferred[bool]]] = {}
         self._noted: OrderedDict[bytes, None] = OrderedDict()
         replication.on_added.append(self._added)
 
@@ -100,13 +103,20 @@ class MailboxService:
         await self._ask_room(point, sender, len(envelope))
         item = Item(H(T("envelope", self._ring, user.encode(), envelope)), envelope)
         try:
-            stored = await self._replication.add(point, key_id, [item])
+            return await self._deposits.add(point, key_id, item)
         except StaleKey:
             if (await self._replication.read(RegisterKey(point, KIND_MAILKEY))).value is None:
                 raise UnknownUser(f"No account is called {user}.") from None
             raise
-        Deferred.fromCoroutine(self._note(point, item.id, stored.copies >= stored.wanted))
-        return stored
+
+    async def _add(self, point: Identifier, key_id: bytes, items: Sequence[Item]) -> Stored:
+        return await self._replication.add(point, key_id, items)
+
+    def _took(self, point: Identifier, items: Sequence[Item], stored: Stored) -> None:
+        """The ring has these; its owner knows by itself if it certainly is one of those who keep them."""
+        is_everywhere = stored.copies >= stored.wanted
+        if not is_everywhere or self._owner_of(point) not in self._replication.members_of(point):
+            Deferred.fromCoroutine(self._note(point, items[-1].id, is_everywhere))
 
     async def _note(self, account: Identifier, envelope_id: bytes, is_everywhere: bool) -> None:
         """Tell the owner; where a copy is missing it may be the owner's, who then knows of the envelope from us alone.
@@ -202,12 +212,12 @@ class MailboxService:
         while len(self._noted) > MAX_NOTED:
             self._noted.popitem(last=False)
         self._versions.raise_one(account)
-        if account not in self._gathering:
-            self._gathering.add(account)
+        if account not in self._telling:
+            self._telling.add(account)
             self._clock.callLater(GATHER_SECONDS, self._tell, account)
 
     def _tell(self, account: Identifier) -> None:
-        self._gathering.discard(account)
+        self._telling.discard(account)
         gateway = self._gateway_of(account)
         if gateway is not None:
             Deferred.fromCoroutine(self._push_mail(gateway, account, self._versions.of(account)))
@@ -227,19 +237,39 @@ class MailboxService:
             self._push(user, MailArrived, user=user, version=version)
 
     async def _ask_room(self, account: Identifier, sender: str, size: int) -> None:
-        """An owner that does not answer stops nobody: a full mailbox refuses by itself."""
-        name = hmac.digest(self._secret, f"{sender}\n{account}".encode(), sha256)
-        now = self._clock.seconds()
-        if self._grants.take(account, name, size, now) or (owner := self._owner_of(account)) is None:
+        """Let a sender's envelope in; one question to the owner serves all that come meanwhile.
+
+        An owner that does not answer stops nobody: a full mailbox refuses by itself.
+        """
+        key = account, hmac.digest(self._secret, f"{sender}\n{account}".encode(), sha256)
+        while not self._grants.take(*key, size, self._clock.seconds()):
+            if (waiting := self._questions.get(key)) is not None:
+                answered: Deferred[bool] = Deferred()
+                waiting.append(answered)
+                if not await answered:
+                    return
+                continue
+            if (owner := self._owner_of(account)) is not None:
+                await self._ask_owner(owner, *key, size)
             return
-        used = self._grants.used(account, name) + Usage(1, size)
+
+    async def _ask_owner(self, owner: Identifier, account: Identifier, name: bytes, size: int) -> None:
+        used, waiting = self._grants.used(account, name) + Usage(1, size), list[Deferred[bool]]()
+        self._questions[account, name] = waiting
+        outcome: bool | SlowedDown = False
         try:
             granted = await self._call(
                 owner, AskRoom, account=account, sender=name, envelopes=used.envelopes, size=used.size
             )
-        except SlowedDown:
+            now = self._clock.seconds()
+            self._grants.put(account, name, Usage(granted["envelopes"], granted["size"]), now)
+            outcome = True
+        except SlowedDown as error:
+            outcome = error
             raise
         except P2PChatError as error:
             self._log.debug("an owner did not say how much room there is: {error}", error=str(error))
-            return
-        self._grants.put(account, name, Usage(granted["envelopes"], granted["size"]), now)
+        finally:
+            del self._questions[account, name]
+            for each in waiting:
+                each.errback(outcome) if isinstance(outcome, SlowedDown) else each.callback(outcome)

@@ -15,7 +15,7 @@ from p2pchat.replication.register import (
 )
 from p2pchat.replication.requests import AcceptRequest, PrepareRequest, ReadRequest, RegisterReply, Status
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 
 
 class Acceptor:
@@ -59,7 +59,7 @@ class Acceptor:
             events.append(Changed(request.key, request.content.value))
         return RegisterReply(Status.OK)
 
-    def read(self, store: Store, request: ReadRequest) -> RegisterReply:
+    def read(self, store: View, request: ReadRequest) -> RegisterReply:
         """Say what was accepted."""
         if (refusal := self._other_epoch(store, request.key, request.epoch)) is not None:
             return refusal
@@ -85,7 +85,7 @@ class Acceptor:
         if account is not None and account.content.value is not None:
             self._ground.formats.check_owner(key, proposed.value, account.content.value)
 
-    def _other_epoch(self, store: Store, key: RegisterKey, epoch: int) -> RegisterReply | None:
+    def _other_epoch(self, store: View, key: RegisterKey, epoch: int) -> RegisterReply | None:
         record = self._ground.record(store, self._ground.slot_of(key.point))
         if record is not None and record.serves(epoch):
             return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.asking import Asking
@@ -12,8 +13,8 @@ from p2pchat.replication.member import Member
 from p2pchat.replication.mirrors import Mirrors
 from p2pchat.replication.plan import is_sound
 from p2pchat.replication.precopy import Precopy
-from p2pchat.replication.requests import AnnounceRequest, ElectRequest, Reply, Request, VoteReply
-from p2pchat.replication.store import Store
+from p2pchat.replication.requests import AnnounceRequest, ElectRequest, Question, Reply, Request, VoteReply
+from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.transfers import FollowRequest, PullRequest
 from p2pchat.replication.turns import Turns
 
@@ -26,6 +27,7 @@ class Answering:
         asking: Asking,
         member: Member,
         turns: Turns,
+        disk: Disk,
         records: Mapping[int, SlotRecord],
         known: Callable[[int], Configuration | None],
         precopy: Precopy,
@@ -40,12 +42,14 @@ class Answering:
             is_careful: whether it votes only for members that keep a slot as safe as it is.
             now: seconds since 1970, for expiry only.
         """
-        self._asking, self._member, self._turns, self._records = asking, member, turns, records
+        self._asking, self._member, self._turns, self._disk, self._records = asking, member, turns, disk, records
         self._precopy, self._mirrors, self._is_careful, self._now = precopy, mirrors, is_careful, now
         self._doubts = Doubts(asking, member, turns, records, known)
 
     async def answer(self, caller: Identifier, request: Request) -> Reply:
-        """See Member.answer; `caller` is who TLS says it is."""
+        """See Member.answer; `caller` is who TLS says it is.  Questions wait for no turn."""
+        if isinstance(request, Question):
+            return self._disk.look(partial(self._member.look, request=request))
         if isinstance(request, AnnounceRequest):
             await self._doubts.look(caller, request.groups)
         elif isinstance(request, PullRequest):

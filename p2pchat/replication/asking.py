@@ -16,6 +16,8 @@ from p2pchat.wire.connection import Call
 
 QUORUM_SECONDS = 2.5
 """Without an answer of a majority for so long, an operation that was not begun is given up."""
+HEDGE_SECONDS = 0.1
+"""After this, whoever was not asked at first is asked as well."""
 PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 0.2
 
@@ -65,15 +67,24 @@ class Asking:
         seconds: float,
         enough: Callable[[Replies], bool],
         linger: float = 0.0,
+        first: int | None = None,
     ) -> Replies:
         """Ask nodes at once; return when all answered, when the time is over, or when it is enough.
 
         Args:
             enough: looks at the answers so far.
             linger: seconds from the start in which to wait for all nodes believed alive even when it is enough.
+            first: ask only so many, ourselves among them if we can and else such as are believed alive; the others if
+                those do not answer soon, or not enough.
         """
-        wave = _Wave(self, tuple(nodes), enough)
+        asked = tuple(nodes)
+        wave = _Wave(self, asked if first is None else self._nearest(asked), enough, first)
         return await wave.run(request, seconds, linger)
+
+    def _nearest(self, nodes: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
+        """Ourselves, then those believed alive in an order of chance, so that all are asked alike, then the others."""
+        drawn = self._random.sample(nodes, len(nodes))
+        return tuple(sorted(drawn, key=lambda node: 0 if node == self.me else 1 if self.is_live(node) else 2))
 
     def tell(self, node: Identifier, request: Request, seconds: float) -> None:
         """Ask one node and wait for nothing."""
@@ -118,31 +129,50 @@ class Asking:
 
 
 class _Wave:
-    """One request to several nodes."""
+    """One request to several nodes, of which the first ones are asked at once and the others only if need be."""
 
-    def __init__(self, asking: Asking, nodes: tuple[Identifier, ...], enough: Callable[[Replies], bool]) -> None:
-        self._asking, self._nodes, self._enough = asking, nodes, enough
+    def __init__(
+        self,
+        asking: Asking,
+        nodes: tuple[Identifier, ...],
+        enough: Callable[[Replies], bool],
+        first: int | None,
+    ) -> None:
+        self._asking, self._enough = asking, enough
+        self._nodes, self._others = nodes[:first], () if first is None else nodes[first:]
         self._replies: Replies = {}
         self._lingering = False
         self._done: Deferred[None] | None = None
 
     async def run(self, request: Request, seconds: float, linger: float) -> Replies:
-        self._done = over = self._asking.wait(seconds)
+        self._request, self._until = request, self._asking.clock.seconds() + seconds
+        self._done = over = self._asking.wait(min(seconds, HEDGE_SECONDS) if self._others else seconds)
         if linger > 0 and not over.called:
             self._lingering = True
             self._linger = self._asking.wait(linger)
             self._linger.addCallback(self._stop_lingering)
-        for node in self._nodes:
-            Deferred.fromCoroutine(self._ask(node, request, seconds))
+        self._ask(self._nodes)
         self._look()
         await over
+        while self._others and not self._asking.stopped and not self._enough(self._replies):
+            self._done = over = self._asking.wait(max(0.0, self._until - self._asking.clock.seconds()))
+            others, self._others = self._others, ()
+            self._nodes += others
+            self._ask(others)
+            self._look()
+            await over
         self._done = None
         if self._lingering:
             self._asking.end(self._linger)
         return dict(self._replies)
 
-    async def _ask(self, node: Identifier, request: Request, seconds: float) -> None:
-        self._replies_from(node, await self._asking.attempt(node, request, seconds))
+    def _ask(self, nodes: tuple[Identifier, ...]) -> None:
+        for node in nodes:
+            Deferred.fromCoroutine(self._ask_one(node))
+
+    async def _ask_one(self, node: Identifier) -> None:
+        seconds = max(0.01, self._until - self._asking.clock.seconds())
+        self._replies_from(node, await self._asking.attempt(node, self._request, seconds))
 
     def _replies_from(self, node: Identifier, reply: Reply | None) -> None:
         if self._done is not None:

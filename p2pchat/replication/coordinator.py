@@ -201,6 +201,7 @@ class Coordinator:
             ReadRequest(key, configuration.epoch),
             trial.seconds(FAST_READ_SECONDS),
             lambda so_far: agreed(so_far) or is_hopeless(so_far, configuration),
+            first=majority(len(configuration.members)),
         )
         if agreed(replies):
             _, content = max(_contents(replies), key=lambda each: each[0])

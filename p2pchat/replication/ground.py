@@ -19,7 +19,7 @@ from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot
 from p2pchat.replication.requests import BULK_SLOTS
 from p2pchat.replication.slots import RegisterKey, end_of, first_of, slot_of
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Ground:
         """The lowest and the highest point of a slot."""
         return first_of(slot, self.slots), end_of(slot, self.slots)
 
-    def record(self, store: Store, slot: int) -> SlotRecord | None:
+    def record(self, store: View, slot: int) -> SlotRecord | None:
         """This node's part in a slot; None when it has none and knows nothing of it."""
         found = store.slot(slot)
         if found is None and self.founder:

@@ -26,13 +26,14 @@ from p2pchat.replication.requests import (
     MarkRequest,
     NominateRequest,
     PrepareRequest,
+    Question,
     ReadRequest,
     Reply,
     Request,
     StandRequest,
 )
 from p2pchat.replication.setkeeper import SetKeeper
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 from p2pchat.replication.transfers import CopyRequest, DigestRequest, FollowRequest, MirrorRequest, PullRequest
 
 
@@ -59,26 +60,33 @@ class Member:
         events: list[Event] = []
         return self._answer(store, caller, request, now, events), events
 
+    def look(self, view: View, request: Question) -> Reply:
+        """The answer to a request that changes nothing and promises nothing."""
+        match request:
+            case ReadRequest():
+                return self.registers.read(view, request)
+            case ListRequest():
+                return self.sets.list(view, request)
+            case CollectRequest():
+                return self.sets.collect(view, request)
+            case LookRequest():
+                return self.sets.look(view, request)
+        assert_never(request)
+
     def _answer(self, store: Store, caller: Identifier, request: Request, now: float, events: list[Event]) -> Reply:
         match request:
             case PrepareRequest():
                 return self.registers.prepare(store, caller, request)
             case AcceptRequest():
                 return self.registers.accept(store, caller, request, events)
-            case ReadRequest():
-                return self.registers.read(store, request)
+            case ReadRequest() | ListRequest() | CollectRequest() | LookRequest():
+                return self.look(store, request)
             case AddRequest():
                 return self.sets.add(store, request, now, events)
-            case ListRequest():
-                return self.sets.list(store, request)
             case MarkRequest():
                 return self.sets.mark(store, request)
             case BuryRequest():
                 return self.sets.bury(store, request, now)
-            case CollectRequest():
-                return self.sets.collect(store, request)
-            case LookRequest():
-                return self.sets.look(store, request)
             case AskRequest():
                 return self.elections.ask(store, request)
             case NominateRequest():

@@ -269,6 +269,8 @@ class AnnounceReply:
     standings: tuple[Standing, ...]
 
 
+Question = ReadRequest | ListRequest | CollectRequest | LookRequest
+"""What a member answers from what is durable, without a turn of its disk."""
 Request = (
     PrepareRequest
     | AcceptRequest

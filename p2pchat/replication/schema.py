@@ -61,6 +61,11 @@ STEPS = (
     """
     CREATE INDEX items_present ON items (point, received) WHERE state = 1;  -- for /metrics: depth and age of mailboxes
     """,
+    """
+    DROP INDEX items_present;  -- items_by_size tells the depth as well: each index costs every message a page on disk
+    DROP INDEX items_by_time;
+    CREATE INDEX items_by_age ON items (received, state);  -- for expiry, and for /metrics
+    """,
 )
 """Step n brings a database from PRAGMA user_version n to n + 1; a step that was released is never changed."""
 VERSION = len(STEPS)

@@ -34,7 +34,7 @@ from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
-from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey
+from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
 from p2pchat.replication.transfers import FollowRequest
@@ -152,6 +152,7 @@ class ReplicationService(Service):
             self._asking,
             self._member,
             self._turn,
+            self._disk,
             records,
             self._directory.get,
             self._precopy,
@@ -383,6 +384,11 @@ class ReplicationService(Service):
         """Where the records of an identifier are."""
         await self._until_begun()
         return await self._overview.trace(point)
+
+    def members_of(self, point: Identifier) -> tuple[Identifier, ...]:
+        """Who keeps a point's records as far as this node knows, without asking."""
+        known = self._directory.get(slot_of(point, self._settings.slots))
+        return () if known is None else known.members
 
     def owner_of(self, point: Identifier) -> Identifier | None:
         """The owner of a point's records as far as this node knows, without asking."""

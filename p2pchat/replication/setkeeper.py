@@ -18,7 +18,7 @@ from p2pchat.replication.requests import (
     Status,
 )
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 from p2pchat.replication.uset import (
     ID_BYTES,
     MAX_ITEMS,
@@ -59,17 +59,14 @@ class SetKeeper:
             events.append(Added(request.point, tuple(item.id for item in fresh)))
         return SetReply(Status.OK)
 
-    def list(self, store: Store, request: ListRequest) -> SetReply:
+    def list(self, store: View, request: ListRequest) -> SetReply:
         """A page of ids and what is known of them."""
         if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
             return refusal
         if self._is_replaced(store, request.point, request.fence):
             return SetReply(Status.REPLACED)
-        after = (request.point, request.after)
-        rows = store.items(request.point, request.point, after, LISTED)
-        return SetReply(
-            Status.OK, known=tuple(Known(item.id, item.state) for _, item in rows), more=len(rows) == LISTED
-        )
+        rows = store.known(request.point, request.after, LISTED)
+        return SetReply(Status.OK, known=tuple(Known(*row) for row in rows), more=len(rows) == LISTED)
 
     def mark(self, store: Store, request: MarkRequest) -> SetReply:
         """Note that a removal is under way, if its proof holds."""
@@ -81,10 +78,7 @@ class SetKeeper:
         reason = self._proven(store, request)
         if reason is None:
             return SetReply(Status.REFUSED)
-        for item_id in request.ids:
-            held = store.item(request.point, item_id)
-            if held is not None and held.state is ItemState.PRESENT and not held.pending:
-                store.put_item(request.point, held.marked())
+        store.mark_items(request.point, request.ids)
         return SetReply(Status.OK, reason=reason)
 
     def bury(self, store: Store, request: BuryRequest, now: float) -> SetReply:
@@ -96,15 +90,10 @@ class SetKeeper:
             return refusal
         if self._proven(store, request) is not request.reason:
             return SetReply(Status.REFUSED)
-        for item_id in request.ids:
-            held = store.item(request.point, item_id)
-            if held is None:
-                store.put_item(request.point, StoredItem(item_id, request.reason, int(now)))
-            elif not held.state.is_tombstone:
-                store.put_item(request.point, held.buried(request.reason))
+        store.bury_items(request.point, request.ids, request.reason, int(now))
         return SetReply(Status.OK)
 
-    def collect(self, store: Store, request: CollectRequest) -> SetReply:
+    def collect(self, store: View, request: CollectRequest) -> SetReply:
         """Items by id, the first ones that fit into a page."""
         _check_ids(request.ids)
         if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
@@ -121,7 +110,7 @@ class SetKeeper:
             found.append(Item(held.id, held.payload, held.meta))
         return SetReply(Status.OK, items=tuple(found))
 
-    def look(self, store: Store, request: LookRequest) -> SetReply:
+    def look(self, store: View, request: LookRequest) -> SetReply:
         """What is known of ids."""
         _check_ids(request.ids)
         if (refusal := self._other_epoch(store, request.point, request.epoch)) is not None:
@@ -155,15 +144,15 @@ class SetKeeper:
         except Misbehaved:
             return None
 
-    def _value(self, store: Store, point: Identifier, kind: int) -> bytes | None:
+    def _value(self, store: View, point: Identifier, kind: int) -> bytes | None:
         register = store.register(RegisterKey(point, kind))
         return None if register is None else register.content.value
 
-    def _is_replaced(self, store: Store, point: Identifier, fence: int) -> bool:
+    def _is_replaced(self, store: View, point: Identifier, fence: int) -> bool:
         session = self._value(store, point, KIND_SESSION)
         return session is not None and self._ground.formats.fence_of(session) > fence
 
-    def _other_epoch(self, store: Store, point: Identifier, epoch: int) -> SetReply | None:
+    def _other_epoch(self, store: View, point: Identifier, epoch: int) -> SetReply | None:
         record = self._ground.record(store, self._ground.slot_of(point))
         if record is not None and record.serves(epoch):
             return None

@@ -18,6 +18,7 @@ from p2pchat.replication.configuration import Configuration, majority
 from p2pchat.replication.coordinator import Coordinator, count, decided
 from p2pchat.replication.directory import Directory
 from p2pchat.replication.formats import Formats
+from p2pchat.replication.listings import Listing, Listings
 from p2pchat.replication.requests import (
     MAX_IDS,
     PAGE_BYTES,
@@ -61,6 +62,7 @@ class SetCoordinator:
         """
         self._asking, self._directory, self._registers = asking, directory, registers
         self._formats, self._aim = formats, aim
+        self._listings = Listings()
 
     async def add(self, point: Identifier, fence: bytes, items: Sequence[Item], timeout: float) -> Stored:
         """See ReplicationService.add."""
@@ -106,26 +108,37 @@ class SetCoordinator:
 
     async def fetch(self, point: Identifier, fence: int, after: bytes, limit: int, timeout: float) -> Page:
         """See ReplicationService.fetch."""
-        trial = Trial(self._asking, timeout, "Fetching mail")
+        trial, now = Trial(self._asking, timeout, "Fetching mail"), self._asking.clock.seconds()
+        kept = self._listings.take(point, fence, after, self._directory.get(self._slot(point)), now)
         while True:
-            configuration, replies = await self._until_majority(
-                point, trial, partial(_list_request, point, fence, after), fence
-            )
-            holders, horizon = _union(replies, after)
-            ids = sorted(holders)[:limit]
-            items = await self._collect(point, configuration.epoch, ids, holders) if ids else []
+            listing = kept or await self._list(point, fence, after, trial)
+            ids = listing.ids[:limit]
+            try:
+                items = await self._collect(point, listing, ids) if ids else []
+            except NoQuorum:
+                if kept is None:
+                    raise
+                kept = None
+                continue
+            kept = None
             if items:
-                last = items[-1].id
-                is_last = horizon is None and last == max(holders)
-                return Page(tuple(items), None if is_last else last)
-            if horizon is None and not ids:
+                rest = listing.behind(items[-1].id)
+                self._listings.keep(point, fence, items[-1].id, rest, self._asking.clock.seconds())
+                return Page(tuple(items), items[-1].id if rest.ids or rest.horizon is not None else None)
+            if listing.horizon is None and not ids:
                 return Page((), None)
-            after = ids[-1] if ids else horizon or after
+            after = ids[-1] if ids else listing.horizon or after
 
-    async def _collect(
-        self, point: Identifier, epoch: int, ids: list[bytes], holders: dict[bytes, list[Identifier]]
-    ) -> list[Item]:
+    async def _list(self, point: Identifier, fence: int, after: bytes, trial: Trial) -> Listing:
+        configuration, replies = await self._until_majority(
+            point, trial, partial(_list_request, point, fence, after), fence
+        )
+        holders, horizon = _union(replies, after)
+        return Listing(configuration, sorted(holders), holders, horizon)
+
+    async def _collect(self, point: Identifier, listing: Listing, ids: list[bytes]) -> list[Item]:
         """The first of these items, as many as one page holds, in order; those that nobody holds any more left out."""
+        epoch, holders = listing.configuration.epoch, listing.holders
         wanted, room, found = list(ids), PAGE_BYTES, list[Item]()
         while wanted and room > 0:
             node = self._nearest(holders[wanted[0]])
@@ -167,7 +180,7 @@ class SetCoordinator:
         names, refusals = tuple(ids), 0
         while True:
             _, replies = await self._until_majority(
-                point, trial, lambda epoch: MarkRequest(point, epoch, fence, names, proof), fence
+                point, trial, lambda epoch: MarkRequest(point, epoch, fence, names, proof), fence, asks=False
             )
             granted = [reply for reply in _set_replies(replies) if reply.status is Status.OK]
             reason = granted[0].reason
@@ -192,9 +205,9 @@ class SetCoordinator:
         )
 
     async def _until_majority(
-        self, point: Identifier, trial: Trial, request: Callable[[int], SetRequest], fence: int
+        self, point: Identifier, trial: Trial, request: Callable[[int], SetRequest], fence: int, asks: bool = True
     ) -> tuple[Configuration, Replies]:
-        """Ask until a majority of one epoch says OK.
+        """Ask until a majority of one epoch says OK; no more than that majority where it only `asks`.
 
         Raises:
             SessionReplaced: the session register has an epoch above `fence`, as a majority confirms.
@@ -203,7 +216,8 @@ class SetCoordinator:
         refusals = 0
         while True:
             configuration = await self._directory.current(self._slot(point), trial)
-            replies = await self._ask(configuration, request(configuration.epoch), trial)
+            first = majority(len(configuration.members)) if asks else None
+            replies = await self._ask(configuration, request(configuration.epoch), trial, first=first)
             if self._has_majority(replies, configuration):
                 return configuration, replies
             if count(replies, Status.REPLACED) or count(replies, Status.REFUSED):
@@ -222,10 +236,16 @@ class SetCoordinator:
             raise Misbehaved("The proof does not ask for this removal.")
 
     async def _ask(
-        self, configuration: Configuration, request: SetRequest, trial: Trial, linger: float = 0.0
+        self,
+        configuration: Configuration,
+        request: SetRequest,
+        trial: Trial,
+        linger: float = 0.0,
+        first: int | None = None,
     ) -> Replies:
+        members, seconds = configuration.members, trial.seconds()
         replies = await self._asking.several(
-            configuration.members, request, trial.seconds(), lambda so_far: decided(so_far, configuration), linger
+            members, request, seconds, lambda so_far: decided(so_far, configuration), linger, first
         )
         answered = sum(reply is not None for reply in replies.values())
         trial.heard(answered, majority(len(configuration.members)))

@@ -5,24 +5,34 @@ for another owner, with that node's identifier).  A damaged file is refused, nev
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.python.failure import Failure
 
-from p2pchat.errors import Damaged, DiskFull, Misbehaved, UserError
+from p2pchat.errors import Damaged, DiskFull, UserError
 from p2pchat.identifiers import Identifier, from_bytes, name, to_bytes
 from p2pchat.replication.configuration import SlotRecord
-from p2pchat.replication.packing import pack, unpack
-from p2pchat.replication.register import Ballot, Register, Versioned, decode_ballot, encode_ballot
+from p2pchat.replication.measures import Measures
+from p2pchat.replication.packing import pack
+from p2pchat.replication.register import Ballot, Register, decode_ballot, encode_ballot
 from p2pchat.replication.schema import STEPS, VERSION, migrate
 from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Store
 from p2pchat.replication.transfers import ITEMS
 from p2pchat.replication.tree import ALL_BUCKETS, Tree, Trees, bucket_of_item, bucket_of_point
 from p2pchat.replication.uset import ItemState, StoredItem
+from p2pchat.replication.view import SqliteReads, SqliteView
 
+PRESENT = int(ItemState.PRESENT)
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "secure_delete=ON",
+    "busy_timeout=10000",
+    "wal_autocheckpoint=4000",  # pages: with 16 MB between two checkpoints, a page of an index is copied once for many
+)
 REFUSING = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -38,7 +48,7 @@ NameAndVerifier = Callable[[bytes], tuple[str, str] | None]
 """Reads (canonical user name, bcrypt verifier) out of an account register's value; None when the account is closed."""
 
 
-class SqliteStore:
+class SqliteStore(SqliteReads):
     """A Store; `commit` runs turns over it.  Used by one thread at a time."""
 
     def __init__(
@@ -62,18 +72,19 @@ class SqliteStore:
         self._records: dict[int, SlotRecord] | None = None
         self._floor: int | None = None
         self._trees = Trees()
+        self._measures = Measures()
         if not create and str(path) != ":memory:" and not self._path.exists():
             raise Damaged(f"The database {path} is missing. A node that lost its records needs a new identity.")
         try:
             self._sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._open(me, create)
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     # -- opening, turns, closing
 
     def _open(self, me: Identifier, create: bool) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=10000"):
+        for pragma in PRAGMAS:
             self._sql.execute(f"PRAGMA {pragma}")
         if self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise Damaged(
@@ -116,7 +127,7 @@ class SqliteStore:
             self._trees.settled()
         except sqlite3.Error as error:
             self._roll_back()
-            raise self._translated(error) from error
+            raise self.translated(error) from error
         except BaseException:
             self._roll_back()
             raise
@@ -139,6 +150,7 @@ class SqliteStore:
         """Nothing that was read before is known any more: writes are undone."""
         self._records = self._floor = None
         self._trees.undone()
+        self._measures.clear()
 
     def _roll_back(self) -> None:
         self._forget()
@@ -146,7 +158,8 @@ class SqliteStore:
         if self._sql.in_transaction:
             self._sql.execute("ROLLBACK")
 
-    def _translated(self, error: sqlite3.Error) -> Exception:
+    def translated(self, error: sqlite3.Error) -> Exception:
+        """DiskFull or Damaged, where the error means that."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in REFUSING:
             return DiskFull(f"The disk of {self._path} refuses writes ({error}); nothing was changed.")
@@ -154,11 +167,9 @@ class SqliteStore:
             return Damaged(f"The database {self._path} is damaged ({error}). It was left as it is.")
         return error
 
-    def _unpacked(self, kind: type[T], encoded: bytes) -> T:
-        try:
-            return unpack(kind, encoded)
-        except Misbehaved as error:
-            raise Damaged(f"The database {self._path} holds a record that this program did not write.") from error
+    def view(self) -> SqliteView:
+        """Another way to the same file, for questions that wait for no turn."""
+        return SqliteView(self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -186,15 +197,6 @@ class SqliteStore:
         return self._records
 
     # -- registers
-
-    def register(self, key: RegisterKey) -> Register | None:
-        row = self._sql.execute(
-            "SELECT promised, accepted, content FROM registers WHERE point = ? AND kind = ?",
-            (to_bytes(key.point), key.kind),
-        ).fetchone()
-        return (
-            Register(decode_ballot(row[0]), decode_ballot(row[1]), self._unpacked(Versioned, row[2])) if row else None
-        )
 
     def put_register(self, key: RegisterKey, register: Register) -> None:
         point, slot = to_bytes(key.point), slot_of(key.point, self._slots)
@@ -234,18 +236,39 @@ class SqliteStore:
 
     # -- items
 
-    def item(self, point: Identifier, item_id: bytes) -> StoredItem | None:
-        row = self._sql.execute(
-            "SELECT id, state, received, payload, meta, pending FROM items WHERE point = ? AND id = ?",
-            (to_bytes(point), item_id),
-        ).fetchone()
-        return StoredItem(row[0], ItemState(row[1]), row[2], row[3], row[4], bool(row[5])) if row else None
-
     def put_item(self, point: Identifier, item: StoredItem) -> None:
-        place = to_bytes(point), item.id, (slot := slot_of(point, self._slots))
+        key, slot = (to_bytes(point), item.id), slot_of(point, self._slots)
         self._trees.touch(slot, bucket_of_item(item.id))
+        if self._measures.get(point) is not None:
+            before = self._sql.execute("SELECT state, size FROM items WHERE point = ? AND id = ?", key).fetchone()
+            self._note(point, item, before)
         row = item.state, item.pending, item.received, len(item.payload), item.meta, item.payload
-        self._sql.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*place, *row))
+        self._sql.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, slot, *row))
+
+    def _note(self, point: Identifier, item: StoredItem, before: tuple[int, int] | None) -> None:
+        """Measure anew, by the difference."""
+        if before is not None and before[0] == ItemState.PRESENT:
+            self._measures.add(point, -1, -before[1])
+        if item.state is ItemState.PRESENT:
+            self._measures.add(point, 1, len(item.payload))
+
+    def mark_items(self, point: Identifier, ids: Sequence[bytes]) -> None:
+        key = to_bytes(point)
+        self._sql.executemany(
+            "UPDATE items SET pending = 1 WHERE point = ? AND id = ? AND state = ? AND pending = 0",
+            [(key, item_id, ItemState.PRESENT) for item_id in ids],
+        )
+
+    def bury_items(self, point: Identifier, ids: Sequence[bytes], reason: ItemState, now: int) -> None:
+        key, slot = to_bytes(point), slot_of(point, self._slots)
+        self._measures.forget(point)
+        for item_id in ids:
+            self._trees.touch(slot, bucket_of_item(item_id))
+        self._sql.executemany(
+            "INSERT INTO items VALUES (?, ?, ?, ?, 0, ?, 0, x'', x'') ON CONFLICT (point, id) DO UPDATE"
+            f" SET state = excluded.state, pending = 0, size = 0, meta = x'', payload = x'' WHERE state = {PRESENT}",
+            [(key, item_id, slot, reason, now) for item_id in ids],
+        )
 
     def items(
         self,
@@ -268,11 +291,14 @@ class SqliteStore:
         ]
 
     def measure(self, point: Identifier) -> tuple[int, int]:
-        row = self._sql.execute(
+        if (known := self._measures.get(point)) is not None:
+            return known
+        count, size = self._sql.execute(
             "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM items WHERE slot = ? AND point = ? AND state = ?",
             (slot_of(point, self._slots), to_bytes(point), ItemState.PRESENT),
         ).fetchone()
-        return row[0], row[1]
+        self._measures.put(point, count, size)
+        return count, size
 
     def oldest(self, limit: int) -> list[tuple[Identifier, StoredItem]]:
         rows = self._sql.execute(
@@ -287,6 +313,7 @@ class SqliteStore:
         rows = [(to_bytes(point), item_id) for point, item_id in ids]
         for point, item_id in ids:
             self._trees.touch(slot_of(point, self._slots), bucket_of_item(item_id))
+            self._measures.forget(point)
         self._sql.executemany("DELETE FROM items WHERE point = ? AND id = ?", rows)
 
     # -- whole slots
@@ -298,6 +325,7 @@ class SqliteStore:
         self._trees.keep(slot, tree)
 
     def clear(self, first: Identifier, last: Identifier) -> None:
+        self._measures.clear()
         for slot in range(slot_of(first, self._slots), slot_of(last, self._slots) + 1):
             self._trees.forget(slot)
         for table in ("registers", "items", "accounts"):

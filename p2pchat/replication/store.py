@@ -1,6 +1,6 @@
 """What a member needs of a disk: a small store of records, and turns that are durable before they are answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -10,25 +10,35 @@ from p2pchat.replication.configuration import SlotRecord
 from p2pchat.replication.register import Ballot, Register
 from p2pchat.replication.slots import RegisterKey
 from p2pchat.replication.tree import ALL_BUCKETS, Tree
-from p2pchat.replication.uset import StoredItem
+from p2pchat.replication.uset import ItemState, StoredItem
 
 T = TypeVar("T")
 
 
-class Store(Protocol):
-    """One node's records.  Synchronous; used only inside a turn; all changes of a turn become durable or none."""
+class View(Protocol):
+    """What is durable of one node's records, at one moment."""
 
     def slot(self, slot: int) -> SlotRecord | None:
         """What is on disk for a slot; None before its first change."""
+
+    def register(self, key: RegisterKey) -> Register | None:
+        """One register, or None."""
+
+    def item(self, point: Identifier, item_id: bytes) -> StoredItem | None:
+        """One item or tombstone of the set at `point`, or None."""
+
+    def known(self, point: Identifier, after: bytes, limit: int) -> list[tuple[bytes, ItemState]]:
+        """Ids after `after` of the set at `point`, ascending, at most `limit`, and their states."""
+
+
+class Store(View, Protocol):
+    """One node's records.  Synchronous; used only inside a turn; all changes of a turn become durable or none."""
 
     def slots(self) -> list[SlotRecord]:
         """All that are on disk, ascending."""
 
     def put_slot(self, record: SlotRecord) -> None:
         """Write one."""
-
-    def register(self, key: RegisterKey) -> Register | None:
-        """One register, or None."""
 
     def put_register(self, key: RegisterKey, register: Register) -> None:
         """Write one."""
@@ -46,11 +56,14 @@ class Store(Protocol):
         `buckets`: only of these buckets of their slot's tree.
         """
 
-    def item(self, point: Identifier, item_id: bytes) -> StoredItem | None:
-        """One item or tombstone of the set at `point`, or None."""
-
     def put_item(self, point: Identifier, item: StoredItem) -> None:
         """Write one."""
+
+    def mark_items(self, point: Identifier, ids: Sequence[bytes]) -> None:
+        """Of those of these that are present, a removal is pending."""
+
+    def bury_items(self, point: Identifier, ids: Sequence[bytes], reason: ItemState, now: int) -> None:
+        """Tombstones for these, also for those that were never here (received `now`); tombstones stay as they are."""
 
     def items(
         self,
@@ -111,4 +124,11 @@ class Disk(Protocol):
         Raises:
             DiskFull: nothing was changed.
             Damaged: the file is not what was written; every later turn fails alike.
+        """
+
+    def look(self, question: Callable[[View], T]) -> T:
+        """What `question` finds in what is durable now: turns that `run` has not answered yet are not in it.
+
+        Raises:
+            Damaged, TryElsewhere: nothing can be read.
         """

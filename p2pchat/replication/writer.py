@@ -1,6 +1,7 @@
 """One thread that writes a node's database, with one commit for many turns; a turn is durable before it is answered."""
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.errors import Damaged, DiskFull, TryElsewhere
 from p2pchat.replication.storage import SqliteStore
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Writer:
             on_damaged: told once when the file turns out to be damaged; nothing works after that.
         """
         self._store, self._call_from_thread, self._on_damaged = store, call_from_thread, on_damaged
+        self._view = store.view()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._damaged: Damaged | None = None
         self._closing = False
@@ -60,10 +62,26 @@ class Writer:
         self._waiting.put(_Waiting(turn, done))
         return done
 
+    def look(self, question: Callable[[View], T]) -> T:
+        """What it finds in what is durable, at once and in this thread."""
+        if self._damaged is not None:
+            raise self._damaged
+        if self._closing:
+            raise TryElsewhere("This node is stopping.")
+        try:
+            return self._view.look(question)
+        except (sqlite3.Error, Damaged) as error:
+            found = self._store.translated(error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(found, Damaged):
+                self._damaged = found
+                self._tell_damaged()
+            raise found from error
+
     def close(self) -> None:
         """Finish the turns that were given, then close the file.  Blocks until then."""
         if not self._closing:
             self._closing = True
+            self._view.close()
             self._waiting.put(None)
         self._thread.join()
 
@@ -105,12 +123,15 @@ class Writer:
             return [Failure()] * len(batch)
 
     def _deliver(self, results: list[tuple[Deferred[Any], Any]]) -> None:
-        if self._damaged is not None and self._on_damaged is not None:
-            told, self._on_damaged = self._on_damaged, lambda why: None
-            told(self._damaged)
+        self._tell_damaged()
         for done, result in results:
             if not done.called:
                 done.callback(result)
+
+    def _tell_damaged(self) -> None:
+        if self._damaged is not None:
+            told, self._on_damaged = self._on_damaged, lambda why: None
+            told(self._damaged)
 
 
 class InlineDisk:
@@ -127,3 +148,7 @@ class InlineDisk:
         except (DiskFull, Damaged) as error:
             done.errback(error)
         return done
+
+    def look(self, question: Callable[[View], T]) -> T:
+        """All is durable at any time."""
+        return question(self._store)

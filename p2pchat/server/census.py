@@ -17,8 +17,8 @@ _REGISTERS = """SELECT COALESCE(owner = ?1, 0), kind, COUNT(*), SUM(LENGTH(conte
     FROM registers LEFT JOIN owners USING (slot) GROUP BY 1, 2"""
 _ITEMS = """SELECT COALESCE(owner = ?1, 0), state, COUNT(*), SUM(size)
     FROM items LEFT JOIN owners USING (slot) GROUP BY 1, 2"""
-_DEEPEST = "SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) AS n FROM items WHERE state = 1 GROUP BY point)"
-_OLDEST = "SELECT MIN(received) FROM items WHERE state = 1"
+_DEEPEST = "SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) AS n FROM items WHERE state = 1 GROUP BY slot, point)"
+_OLDEST = "SELECT received FROM items WHERE state = 1 ORDER BY received LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Census:
                         counts[role, names.get(number, str(number))] = count
                         held[role] += size
                 deepest = connection.execute(_DEEPEST).fetchone()[0]
-                oldest = connection.execute(_OLDEST).fetchone()[0]
+                oldest = connection.execute(_OLDEST).fetchone()
             finally:
                 connection.close()
         except sqlite3.Error as error:
             raise TryElsewhere(f"The node's database could not be read: {error}. Try again.") from error
-        return Counted(records, envelopes, held, deepest, oldest)
+        return Counted(records, envelopes, held, deepest, oldest and oldest[0])

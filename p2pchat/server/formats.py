@@ -1,18 +1,22 @@
 """Tells replication how accounts, sessions, mail keys and acknowledgements are judged."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from p2pchat.accounts.checks import Format
 from p2pchat.crypto import account, mailkey, session
 from p2pchat.crypto.closing import mentions_closing
-from p2pchat.crypto.proofs import Reason, check_acknowledgement
+from p2pchat.crypto.proofs import Acknowledgement, Reason, check_acknowledgement
+from p2pchat.crypto.session import SessionRecord
 from p2pchat.errors import Misbehaved, UserError
 from p2pchat.identifiers import account_identifier
 from p2pchat.replication.formats import Formats, Validator
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
 from p2pchat.replication.uset import ItemState
 
+KNOWN_SESSIONS = 256
+KNOWN_PROOFS = 64
+"""Records and acknowledgements that were verified last: each comes to a member twice or more."""
 _STATES = {Reason.STORED: ItemState.ACKNOWLEDGED, Reason.UNOPENABLE: ItemState.UNOPENABLE}
 
 
@@ -33,9 +37,12 @@ def formats(ring: bytes, now_ms: Callable[[], int | None]) -> Formats:
         if mentions_closing(proposed) or account.is_deleted(held if kind == KIND_ACCOUNT else None, ring):
             FORMS[kind].check_times(held, proposed, ring, now_ms())
 
+    read = lru_cache(KNOWN_SESSIONS)(SessionRecord.parse)
+    parse = lru_cache(KNOWN_PROOFS)(partial(Acknowledgement.parse, read=read))
+
     def check_removal(stored: bytes, proof: bytes, ids: Sequence[bytes]) -> ItemState:
         try:
-            return _STATES[check_acknowledgement(stored or None, proof, ids, ring)]
+            return _STATES[check_acknowledgement(stored or None, proof, ids, ring, parse, read)]
         except UserError as error:  # of a session that is over, or not known here yet
             raise Misbehaved(str(error)) from None
 

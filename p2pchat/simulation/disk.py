@@ -1,21 +1,23 @@
 """A node's disk in memory: what was not yet synced when the node crashed is gone, as on a real one."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from p2pchat.errors import TryElsewhere
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.configuration import SlotRecord, State
 from p2pchat.replication.register import Ballot, Register
 from p2pchat.replication.slots import RegisterKey, slot_of
-from p2pchat.replication.store import Store
+from p2pchat.replication.store import Store, View
 from p2pchat.replication.transfers import ITEMS
 from p2pchat.replication.tree import ALL_BUCKETS, Tree, Trees, bucket_of_item, bucket_of_point
-from p2pchat.replication.uset import StoredItem
+from p2pchat.replication.uset import ItemState, StoredItem
 from p2pchat.simulation.clock import HeapClock
 
 T = TypeVar("T")
@@ -48,10 +50,19 @@ class MemoryStore:
         while len(self._undo) > mark:
             table, key, before = self._undo.pop()
             self._touch(table, key)
-            if before is ABSENT:
-                table.pop(key, None)
-            else:
-                table[key] = before
+            _set(table, key, before)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Meanwhile it is as before all that is not durable yet."""
+        again = [(table, key, table.get(key, ABSENT)) for table, key, _ in self._undo]
+        for table, key, before in reversed(self._undo):
+            _set(table, key, before)
+        try:
+            yield
+        finally:
+            for table, key, after in again:
+                _set(table, key, after)
 
     def forget_marks(self) -> None:
         """Everything so far is durable."""
@@ -102,6 +113,17 @@ class MemoryStore:
     def put_item(self, point: Identifier, item: StoredItem) -> None:
         self._write(self._items, (point, item.id), item)
 
+    def mark_items(self, point: Identifier, ids: Sequence[bytes]) -> None:
+        for held in filter(None, (self.item(point, item_id) for item_id in ids)):
+            if held.state is ItemState.PRESENT and not held.pending:
+                self.put_item(point, held.marked())
+
+    def bury_items(self, point: Identifier, ids: Sequence[bytes], reason: ItemState, now: int) -> None:
+        for item_id in ids:
+            held = self.item(point, item_id) or StoredItem(item_id, ItemState.PRESENT, now)
+            if not held.state.is_tombstone:
+                self.put_item(point, held.buried(reason))
+
     def items(
         self,
         first: Identifier,
@@ -116,6 +138,9 @@ class MemoryStore:
             if first <= key[0] <= last and (after is None or key > after) and bucket_of_item(key[1]) in buckets
         ]
         return [(key[0], _without_payload(self._items[key])) for key in sorted(keys)[:limit]]
+
+    def known(self, point: Identifier, after: bytes, limit: int) -> list[tuple[bytes, ItemState]]:
+        return [(item.id, item.state) for _, item in self.items(point, point, (point, after), limit)]
 
     def measure(self, point: Identifier) -> tuple[int, int]:
         present = [item for (owner, _), item in self._items.items() if owner == point and not item.state.is_tombstone]
@@ -229,6 +254,13 @@ class MemoryDisk:
             if self.watch is not None and self._alive:
                 self.watch(state.name, moment)
 
+    def look(self, question: Callable[[View], T]) -> T:
+        """Turns that were not synced are not in what it finds."""
+        if not self._alive:
+            raise TryElsewhere("This node is stopping.")
+        with self._store.undone():
+            return question(self._store)
+
     def crash(self) -> None:
         """The power fails: no turn of this life ever runs again, and unsynced turns vanish, or the last of them.
 
@@ -251,6 +283,13 @@ class MemoryDisk:
         for done, result in ready:
             if self._alive:
                 done.callback(result)
+
+
+def _set(table: dict[Any, Any], key: Any, value: Any) -> None:
+    if value is ABSENT:
+        table.pop(key, None)
+    else:
+        table[key] = value
 
 
 def _without_payload(item: StoredItem) -> StoredItem:

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.internet.defer import succeed
 
-from p2pchat.errors import NoQuorum, SessionReplaced, StaleKey
+from p2pchat.errors import NoQuorum, SessionReplaced, SlowedDown, StaleKey
 from p2pchat.identifiers import Identifier
 from p2pchat.replication.results import Changed, Page, Read, Stored, Trace
 from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, RegisterKey
@@ -29,6 +29,11 @@ class MemoryReplication:
         self.silent = False
         self.reads, self.copies = 0, 5
         self._formats = formats(RING, now_ms)
+        self.adds: list[int] = []
+        """How many items each add had."""
+        self.members: tuple[Identifier, ...] = ()
+        self.full_from: int | None = None
+        """An add that would lead to more items is refused."""
 
     async def change(
         self, key: RegisterKey, decide: Callable[[bytes | None], bytes | None], operation: bytes, timeout: float = 10.0
@@ -59,6 +64,9 @@ class MemoryReplication:
             raise StaleKey("The account was deleted.")
         if self._formats.key_id_of(self.registers.get(RegisterKey(point, KIND_MAILKEY), b"")) != key_fence:
             raise StaleKey("Another mail key is current.")
+        self.adds.append(len(items))
+        if self.full_from is not None and len(self.items.get(point, {})) + len(items) > self.full_from:
+            raise SlowedDown("The mailbox is full.")
         for item in items:
             self.items.setdefault(point, {})[item.id] = item
             self.states[item.id] = ItemState.PRESENT
@@ -94,6 +102,10 @@ class MemoryReplication:
         """As ReplicationService."""
         held = self.items.get(point, {}).values()
         return len(held), sum(len(each.payload) for each in held)
+
+    def members_of(self, point: Identifier) -> tuple[Identifier, ...]:
+        """As ReplicationService."""
+        return self.members
 
     async def trace(self, point: Identifier) -> Trace:
         """As ReplicationService."""

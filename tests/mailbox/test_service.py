@@ -8,7 +8,7 @@ from twisted.protocols import amp
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.crypto.proofs import Acknowledgement, Reason, SignedRequest
-from p2pchat.errors import Misbehaved, SessionReplaced, SlowedDown, StaleKey, TryElsewhere, UnknownUser
+from p2pchat.errors import Misbehaved, NoQuorum, SessionReplaced, SlowedDown, StaleKey, TryElsewhere, UnknownUser
 from p2pchat.identifiers import Identifier, account_identifier
 from p2pchat.mailbox.commands import AskRoom, MailArrived, NoteMail, PushMail
 from p2pchat.mailbox.locator import NodeMailboxLocator
@@ -40,6 +40,8 @@ class MailboxTests(SynchronousTestCase):
         self.pushed: list[dict[str, Any]] = []
         self.away: set[type[amp.Command]] = set()
         self.owner = ME
+        self.held: dict[type[amp.Command], Deferred[dict[str, Any]]] = {}
+        """What answers such a call, later."""
         self.verified: list[tuple[Any, ...]] = []
         self.mailbox = MailboxService(
             ME,
@@ -60,6 +62,8 @@ class MailboxTests(SynchronousTestCase):
     async def call(self, node: Identifier, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """Every other node is this one, without the wire."""
         self.calls.append(command)
+        if command in self.held:
+            return await self.held[command]
         if command in self.away:
             raise TryElsewhere("No answer.")
         locator = NodeMailboxLocator(self.mailbox, node)
@@ -83,11 +87,17 @@ class MailboxTests(SynchronousTestCase):
         self.pushed.append(arguments)
         return 1
 
+    def begun(self, coroutine: Any) -> "Deferred[Any]":
+        """What it comes to once this turn of the reactor is over."""
+        deferred = Deferred.fromCoroutine(coroutine)
+        self.clock.advance(0)
+        return deferred
+
     def done(self, coroutine: Any) -> Any:
-        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+        return self.successResultOf(self.begun(coroutine))
 
     def refused(self, coroutine: Any, *errors: type[Exception]) -> None:
-        self.failureResultOf(Deferred.fromCoroutine(coroutine), *errors)
+        self.failureResultOf(self.begun(coroutine), *errors)
 
     def deposit(self, text: bytes, sender: str = "bob") -> Any:
         return self.mailbox.deposit("alice", self.key, text, sender)
@@ -159,6 +169,62 @@ class MailboxTests(SynchronousTestCase):
         self.assertNotEqual(self.mailbox.version(ALICE), before)
         self.clock.advance(0.1)
         self.assertEqual(self.pushed, [])
+
+    def test_an_owner_that_keeps_a_copy_is_not_told_again(self) -> None:
+        self.ring.members = (ME,)
+        self.done(self.deposit(b"one"))
+        self.assertNotIn(NoteMail, self.calls)
+        self.ring.members = (Identifier(9),)
+        self.done(self.deposit(b"two"))
+        self.assertIn(NoteMail, self.calls)
+
+    def together(self, texts: list[bytes]) -> "list[Deferred[Any]]":
+        """Deposits of one turn of the reactor."""
+        begun = [Deferred.fromCoroutine(self.deposit(each)) for each in texts]
+        self.clock.advance(0)
+        return begun
+
+    def test_what_comes_in_one_turn_goes_to_the_ring_in_few_boxes(self) -> None:
+        stored = self.together([bytes([number]) * 10_000 for number in range(12)])
+        self.assertEqual([self.successResultOf(each).copies for each in stored], [5] * 12)
+        self.assertEqual(self.ring.adds, [6, 6])
+        self.assertEqual(self.calls.count(NoteMail), 2)
+
+    def test_the_same_envelope_twice_in_one_turn_is_one(self) -> None:
+        stored = self.together([b"one", b"one"])
+        self.assertEqual([self.successResultOf(each).copies for each in stored], [5, 5])
+        self.assertEqual(self.ring.adds, [1])
+
+    def test_of_what_comes_together_as_much_is_stored_as_there_is_room_for(self) -> None:
+        self.ring.full_from = 2
+        *fitted, late = self.together([b"one", b"two", b"three"])
+        self.assertEqual([self.successResultOf(each).copies for each in fitted], [5, 5])
+        self.failureResultOf(late, SlowedDown)
+        self.assertEqual(self.ring.adds, [3, 1, 1, 1])
+
+    def test_what_fails_fails_for_each(self) -> None:
+        self.ring.silent = True
+        for each in self.together([b"one", b"two"]):
+            self.failureResultOf(each, NoQuorum)
+
+    def test_one_question_for_room_serves_all_that_come_meanwhile(self) -> None:
+        for each in self.together([bytes([number]) for number in range(50)]):
+            self.successResultOf(each)
+        self.assertEqual(self.calls.count(AskRoom), 1)
+
+    def test_what_the_owner_says_of_room_holds_for_all_that_wait(self) -> None:
+        for away in (True, False):
+            answer, asking = Deferred[dict[str, Any]](), [b"one", b"two", b"three"]
+            self.calls.clear()
+            self.held[AskRoom] = answer
+            begun = self.together([bytes([away]) + each for each in asking])
+            self.assertNoResult(begun[0])
+            answer.errback(TryElsewhere("No answer.") if away else SlowedDown("You fill half of it."))
+            self.clock.advance(0)
+            for each in begun:
+                self.assertIn(AskRoom, self.calls)
+                self.successResultOf(each) if away else self.failureResultOf(each, SlowedDown)
+            self.assertEqual(self.calls.count(AskRoom), 1)
 
     def test_another_mail_key_is_refused_and_so_is_nobody(self) -> None:
         self.refused(self.mailbox.deposit("alice", bytes(16), b"one", "bob"), StaleKey)

@@ -19,6 +19,7 @@ REPLY = AskReply((), None)
 class AskingCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = HeapClock()
+        self.asked: list[tuple[Identifier, float]] = []
         self.delays = {NEAR: 0.1, FAR: 0.6}
         self.asking = Asking(ME, self.answer, self.call, self.clock, Random(1), lambda node: node in self.delays)
 
@@ -26,6 +27,7 @@ class AskingCase(SynchronousTestCase):
         return REPLY
 
     async def call(self, node: Identifier, command: Any, /, *, timeout: float = 5.0, **given: Any) -> dict[str, Any]:
+        self.asked.append((node, round(self.clock.seconds(), 3)))
         answered: Deferred[dict[str, Any]] = Deferred()
         if node in self.delays and self.delays[node] <= timeout:
             self.clock.callLater(self.delays[node], answered.callback, {"reply": REPLY})
@@ -33,10 +35,16 @@ class AskingCase(SynchronousTestCase):
             self.clock.callLater(timeout, answered.errback, TryElsewhere("no answer"))
         return await answered
 
-    def several(self, enough: int, linger: float = 0.0, nodes: tuple[Identifier, ...] = (ME, NEAR, FAR, DEAD)) -> Any:
+    def several(
+        self,
+        enough: int,
+        linger: float = 0.0,
+        nodes: tuple[Identifier, ...] = (ME, NEAR, FAR, DEAD),
+        first: int | None = None,
+    ) -> Any:
         """Seconds until it returned, and who had answered."""
         results: list[Replies] = []
-        work = self.asking.several(nodes, AskRequest(0), 2.0, lambda replies: len(replies) >= enough, linger)
+        work = self.asking.several(nodes, AskRequest(0), 2.0, lambda replies: len(replies) >= enough, linger, first)
         Deferred.fromCoroutine(work).addCallback(results.append)
         begin = self.clock.seconds()
         self.assertTrue(self.clock.run_while(lambda: not results, 60.0))
@@ -57,13 +65,43 @@ class SeveralTests(AskingCase):
     def test_all_that_answered_end_the_wait(self) -> None:
         self.assertEqual(self.several(9, nodes=(NEAR, FAR)), (0.6, {NEAR, FAR}))
 
+    def test_the_first_ones_are_asked_alone_while_they_are_enough(self) -> None:
+        self.delays = {NEAR: 0.05, FAR: 0.05}
+        seconds, answered = self.several(2, first=2)
+        self.assertIn(ME, answered)
+        self.assertEqual(seconds, 0.05)
+        self.assertEqual(len(self.asked), 1)
+        self.assertNotIn(DEAD, {node for node, _ in self.asked})
+
+    def test_those_believed_alive_are_asked_in_turn(self) -> None:
+        self.delays = {NEAR: 0.05, FAR: 0.05}
+        for _ in range(40):
+            self.several(2, first=2)
+        self.assertEqual({node for node, _ in self.asked}, {NEAR, FAR})
+
+    def test_where_the_first_ones_do_not_answer_soon_the_others_are_asked(self) -> None:
+        self.delays = {FAR: 0.6}
+        self.assertEqual(self.several(2, first=2, nodes=(FAR, DEAD, ME)), (0.6, {ME, FAR}))
+        self.assertEqual(self.asked, [(FAR, 0.0), (DEAD, 0.1)])
+
+    def test_where_the_first_ones_are_not_enough_the_others_are_asked_at_once(self) -> None:
+        self.assertEqual(self.several(3, first=1, nodes=(ME, NEAR, FAR)), (0.6, {ME, NEAR, FAR}))
+        self.assertEqual(sorted(self.asked), [(NEAR, 0.0), (FAR, 0.0)])
+
+    def test_the_whole_takes_no_longer_because_some_were_asked_later(self) -> None:
+        self.assertEqual(self.several(4, first=2), (2.0, {ME, NEAR, FAR}))
+        self.clock.advance(0.1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_stopping_ends_every_wait_and_leaves_no_timer(self) -> None:
         results: list[Any] = []
         work = self.asking.several((FAR,), AskRequest(0), 2.0, lambda replies: False, 1.0)
         Deferred.fromCoroutine(work).addBoth(results.append)
+        work = self.asking.several((FAR, NEAR), AskRequest(0), 2.0, lambda replies: False, first=1)
+        Deferred.fromCoroutine(work).addBoth(results.append)
         self.asking.pause(5.0).addBoth(results.append)
         self.asking.stop()
-        self.assertEqual(results, [{}, None])
+        self.assertEqual(results, [{}, {}, None])
         self.clock.advance(2.0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -7,9 +7,11 @@ from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.commands import BuryItems, MarkItems
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.register import Ballot, Register, Versioned
+from p2pchat.replication.requests import ListRequest, SetReply
 from p2pchat.replication.results import Page, Stored
 from p2pchat.replication.sets import batches
 from p2pchat.replication.slots import KIND_MAILKEY, KIND_SESSION, RegisterKey
+from p2pchat.replication.store import View
 from p2pchat.replication.uset import Item, ItemState
 
 from .ring import Ring
@@ -119,6 +121,41 @@ class FetchTests(SetCase):
         self.assertEqual(self.fetched(limit=3), list(range(10)))
         page = self.page(limit=3)
         self.assertEqual((page.items, page.next), (tuple(map(item, range(3))), item(2).id))
+
+    def test_one_list_serves_all_pages(self) -> None:
+        self.add(*range(10))
+        asked: list[object] = []
+        member = self.ring.nodes[2].service._member.sets
+        listed = member.list
+
+        def noted(view: View, request: ListRequest) -> SetReply:
+            asked.append(request)
+            return listed(view, request)
+
+        self.patch(member, "list", noted)
+        self.assertEqual(self.fetched(limit=3), list(range(10)))
+        self.assertEqual(len(asked), 1)
+
+    def test_pages_go_on_where_whoever_was_to_give_them_is_gone(self) -> None:
+        self.add(*range(10))
+        page = self.page(limit=3)
+        _, listing = self.ring.nodes[2].service._sets._listings._kept[POINT, 1, page.next or b""]
+        for holders in listing.holders.values():
+            holders.clear()
+        self.assertEqual([each.id for each in self.page(page.next or b"", 3).items], [item(n).id for n in (3, 4, 5)])
+
+    def test_what_was_removed_between_two_pages_is_in_none(self) -> None:
+        self.add(*range(10))
+        page = self.page(limit=3)
+        self.remove(4)
+        self.assertEqual([each.id for each in self.page(page.next or b"", 3).items], [item(n).id for n in (3, 5)])
+
+    def test_a_page_after_the_members_changed_is_of_the_new_ones(self) -> None:
+        self.add(*range(10))
+        page = self.page(limit=3)
+        self.ring.nodes[0].crash()
+        self.ring.clock.advance(1.0)
+        self.assertEqual([each.id for each in self.page(page.next or b"", 3).items], [item(n).id for n in (3, 4, 5)])
 
     def test_an_older_session_is_told_that_it_was_replaced(self) -> None:
         self.write(KIND_SESSION, b"2")

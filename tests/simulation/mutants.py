@@ -225,14 +225,14 @@ NAMES = (
         "pulls from one old member",
         names.simulate,
         1000,
-        (98,),
+        (320,),
         [(learning, "needed_sources", one_is_a_majority), *FEWER_FAULTS],
     ),
     Mutant(
         "failed conditions are not written back",
         names.simulate,
         500,
-        (8,),
+        (63,),
         [(Coordinator, "_is_agreed", agreed_at_once), (Coordinator, "read", slow_read), *FEWER_FAULTS],
     ),
 )
@@ -284,8 +284,8 @@ SESSIONS = (
     ),
 )
 MACHINES = (
-    Mutant("serves while sealed", machines.simulate, 2000, (47,), [(SlotRecord, "serves", serves_sealed)]),
-    Mutant("never seals", machines.simulate, 2000, (47,), [(machines, "sealed", not_sealed)]),
+    Mutant("serves while sealed", machines.simulate, 2000, (42,), [(SlotRecord, "serves", serves_sealed)]),
+    Mutant("never seals", machines.simulate, 2000, (42,), [(machines, "sealed", not_sealed)]),
     Mutant("member skips its pull", machines.simulate, 2000, (32,), [(configurations, "_joined", joined_without_pull)]),
     Mutant(
         "pulls from one old member", machines.simulate, 2000, (1310,), [(machines, "needed_sources", one_is_a_majority)]
