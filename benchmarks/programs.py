@@ -33,7 +33,11 @@ PROGRAMS = (
     Program("upkeep", ("--nodes", "40", "--warm", "10", "--seconds", "10")),
     Program("chat", ("--seconds", "0.5", "--rounds", "1"), processes=True),
     Program("records", ("--seconds", "0.5"), processes=True),
+    Program("mail", ("--seconds", "0.5", "--messages", "50", "--rounds", "1"), processes=True),
+    Program("login", ("--logins", "2"), processes=True),
+    Program("crowd", ("--agents", "2,20", "--seconds", "5"), processes=True),
     Program("availability", ("--runs", "1", "--accounts", "10"), processes=True),
+    Program("startup", ("--runs", "1"), processes=True),
     Program("presence", ("--runs", "1"), processes=True),
     Program("growth", ("--runs", "1", "--accounts", "20", "--writers", "5"), processes=True),
     Program("handover", ("--messages", "50", "--kills", "1", "--kill-messages", "50"), processes=True),
@@ -42,7 +46,20 @@ PROGRAMS = (
     Program("forming", ("--runs", "1", "--nodes", "3"), processes=True),
     Program("spine", ("--runs", "1", "--settle", "1", "--rest", "1"), processes=True),
 )
-PARTS = ("everything", "installed", "lxmf_direct", "people", "programs", "report", "rings", "within", "writers")
+PARTS = (
+    "costs",
+    "everything",
+    "installed",
+    "lxmf_direct",
+    "people",
+    "programs",
+    "prosody",
+    "report",
+    "rings",
+    "visitors",
+    "within",
+    "writers",
+)
 """Modules that the benchmarks share."""
 
 
