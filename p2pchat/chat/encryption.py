@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from p2pchat.chat.syncing import sync_folder
 from p2pchat.errors import Damaged, DiskFull, UserError
 
 PART, OLD = ".part", ".old"
@@ -73,7 +74,7 @@ def wipe(path: Path, sync: Callable[[int], None] = os.fsync) -> None:
         with path.open("r+b") as file:
             _overwrite(file, sync)
         path.unlink()
-        _sync_folder(path.parent, sync)
+        sync_folder(path.parent, sync)
 
 
 def _make(plain: Path, sealed: Path, key: bytes, sync: Callable[[int], None]) -> None:
@@ -86,7 +87,7 @@ def _make(plain: Path, sealed: Path, key: bytes, sync: Callable[[int], None]) ->
     with part.open("r+b") as file:
         sync(file.fileno())
     part.rename(sealed)
-    _sync_folder(sealed.parent, sync)
+    sync_folder(sealed.parent, sync)
 
 
 def _copy(plain: Path, part: Path, key: bytes) -> None:
@@ -169,14 +170,6 @@ def _overwrite(file: BinaryIO, sync: Callable[[int], None]) -> None:
         file.write(bytes(min(CHUNK_BYTES, size - start)))
     file.flush()
     sync(file.fileno())
-
-
-def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        sync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _beside(path: Path) -> list[Path]:

@@ -72,7 +72,7 @@ class Log:
         self._waiting: list[tuple[int, Deferred[None]]] = []
         # What an earlier life wrote and did not sync counts from here on.
         disk.sync(self._file)
-        _sync_folder(path)
+        sync_folder(Path(path).resolve().parent)
 
     def committed(self) -> None:
         """A transaction was committed."""
@@ -151,10 +151,10 @@ class Log:
         self._broken = DiskFull(f"The agent's disk refuses to write ({error}). Mend it, then start the agent again.")
 
 
-def _sync_folder(path: str) -> None:
-    """The log's name is durable as well."""
-    folder = os.open(Path(path).resolve().parent, os.O_RDONLY)
+def sync_folder(folder: Path, sync: Callable[[int], None] = os.fsync) -> None:
+    """Make the names in a folder durable as well; blocks, OSError when the disk refuses."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        sync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from p2pchat.chat.syncing import sync_folder
 from p2pchat.client.safe import MAGIC, Safe
 from p2pchat.errors import Damaged, DiskFull, UserError
 
@@ -87,7 +88,7 @@ class Home:
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
-            self._sync(target.parent)
+            sync_folder(target.parent, self._sync_file)
         except OSError as error:
             raise DiskFull(f"{target} cannot be written ({error.strerror}). Free some space and try again.") from error
 
@@ -113,7 +114,7 @@ class Home:
                 file.flush()
                 self._sync_file(file.fileno())
             target.unlink()
-            self._sync(target.parent)
+            sync_folder(target.parent, self._sync_file)
 
     def names(self, folder: str) -> list[str]:
         """The files in a folder of the home, sorted."""
@@ -139,13 +140,6 @@ class Home:
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         self.write(name, json.dumps(value, indent=1, ensure_ascii=False).encode())
-
-    def _sync(self, folder: Path) -> None:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            self._sync_file(descriptor)
-        finally:
-            os.close(descriptor)
 
     def prepare_socket(self) -> Path:
         """Where the control socket goes: into the home, or into a short folder that `agent.path` names.
