@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 from twisted.protocols import amp
 
+from benchmarks.people import CHEAPEST_BCRYPT
 from benchmarks.spine import NODES, grown
-from benchmarks.visitors import CHEAPEST_BCRYPT, Caller
+from benchmarks.visitors import Caller
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import World
 from p2pchat.client.entrance import Entrance, Place

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.protocols import amp
 
+from benchmarks.people import a_verifier, noise
 from p2pchat.accounts.commands import Register
 from p2pchat.chat.message import ID_BYTES, Type, frame
 from p2pchat.chat.outbox import Waiting
@@ -20,11 +21,10 @@ from p2pchat.client.directory import Directory
 from p2pchat.client.keyring import Keys, MailPrivate
 from p2pchat.client.mail import Mail
 from p2pchat.client.pushes import PushLocator
-from p2pchat.crypto.account import Account, Credentials
+from p2pchat.crypto.account import Account
 from p2pchat.crypto.identity import Identity
 from p2pchat.crypto.mailkey import MailKeyRecord, MailKeys
-from p2pchat.crypto.passwords import AUTH_BYTES, PARAMETERS, SALT_BYTES, make_verifier
-from p2pchat.crypto.primitives import HYBRID_PUBLIC_BYTES, ed25519_generate, hybrid_generate, hybrid_public
+from p2pchat.crypto.primitives import ed25519_generate, hybrid_generate, hybrid_public
 from p2pchat.crypto.proofs import SignedRequest
 from p2pchat.crypto.session import SessionRecord
 from p2pchat.errors import TryElsewhere
@@ -36,9 +36,6 @@ from p2pchat.wire.hello import Greeting, Standing
 from p2pchat.wire.tls import visitor_tls
 
 PAIRS = 4
-CHEAPEST_BCRYPT = 4
-VAULT_BYTES = 4_000
-BOX_BYTES = 1_300
 A_HOST = 50
 """Agents that come from one address: a node registers 60 a minute for each."""
 LANES = 16
@@ -51,24 +48,14 @@ class Names:
     def __init__(self, ring: bytes, prefix: str) -> None:
         self._ring, self._prefix = ring, prefix
         self._identities = [Identity.generate("nobody", ring) for _ in range(PAIRS)]
-        self._verifier = make_verifier(secrets.token_bytes(AUTH_BYTES), CHEAPEST_BCRYPT)
+        self._verifier = a_verifier()
 
     def make(self, number: int) -> tuple[Keys, Account, MailKeys]:
         """One account; nobody can log in to it by password, its vault is noise."""
         user, kept = f"{self._prefix}{number}", self._identities[number % PAIRS]
         identity = replace(kept, public=replace(kept.public, user=user))
         escrow = hybrid_public(hybrid_generate(os.urandom))
-        private = Credentials(
-            user,
-            secrets.token_bytes(SALT_BYTES),
-            PARAMETERS,
-            self._verifier,
-            secrets.token_bytes(VAULT_BYTES),
-            escrow,
-            secrets.token_bytes(HYBRID_PUBLIC_BYTES),
-            secrets.token_bytes(BOX_BYTES),
-            secrets.token_bytes(32),
-        )
+        private = noise(user, self._verifier, escrow)
         key, mail = ed25519_generate(os.urandom), hybrid_generate(os.urandom)
         now = int(time.time() * 1000)
         record = SessionRecord.create(identity, key, None, b"", now, None, log_in=True)
