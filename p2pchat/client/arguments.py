@@ -8,9 +8,6 @@ from twisted.protocols import amp
 
 MAX_ROWS_BYTES = 4 * 1024 * 1024
 """Largest unpacked value of such an argument."""
-MAX_PACKED_BYTES = 65_535
-"""What one AMP value holds."""
-
 PLAIN_BYTES = 1024
 """Rows up to this size are not worth it: 30 microseconds to set the compression up."""
 

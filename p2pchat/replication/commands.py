@@ -11,8 +11,7 @@ from twisted.protocols import amp
 from p2pchat.errors import Busy, Damaged, DiskFull, InternalError, Misbehaved, TryElsewhere, on_wire
 from p2pchat.replication import requests, transfers
 from p2pchat.replication.packing import pack, unpack
-
-MAX_VALUE_BYTES = 65_535
+from p2pchat.wire.boxes import MAX_VALUE_BYTES
 
 
 class Packed(amp.Argument):

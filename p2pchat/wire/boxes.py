@@ -12,7 +12,7 @@ from p2pchat.errors import Misbehaved
 
 MAX_KEY_BYTES = 255
 MAX_VALUE_BYTES = 65_535
-"""What one AMP value holds; what may be longer is paged, or sent in chunks (chunks.py)."""
+"""What one AMP value holds; what may be longer is paged."""
 LENGTH_BYTES = 2
 END = b"\0\0"
 """Of a box."""

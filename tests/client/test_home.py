@@ -9,9 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.chat.message import Line
 from p2pchat.client import rows
-from p2pchat.client.arguments import MAX_PACKED_BYTES, Row, Rows
+from p2pchat.client.arguments import Row, Rows
 from p2pchat.client.home import MAX_SOCKET_PATH_BYTES, Home, socket_of
 from p2pchat.errors import Damaged, UserError
+from p2pchat.wire.boxes import MAX_VALUE_BYTES
 
 
 class HomeTests(SynchronousTestCase):
@@ -109,7 +110,7 @@ class RowTests(SynchronousTestCase):
         for character in ("\x01", '"', "\\", "\N{GRINNING FACE}", "x", "\udc80"):
             text = character * (48 * 1024 // len(character.encode("utf-8", "surrogatepass")))
             packed = Row().toString({"text": text})
-            self.assertLess(len(packed), MAX_PACKED_BYTES)
+            self.assertLess(len(packed), MAX_VALUE_BYTES)
             self.assertEqual(Row().fromString(packed)["text"], text)
 
     def test_rows_that_are_no_objects_are_refused(self) -> None:
