@@ -27,7 +27,7 @@ from p2pchat.replication.uset import Item, ItemState
 from p2pchat.server.formats import formats
 from tests.accounts.people import OPERATION, RECOVERY, Person
 from tests.accounts.test_service import AT, ServiceCase
-from tests.crypto.keys import CHEAP, RING, Drawn, identity, session_key
+from tests.crypto.keys import CHEAP, RING, Drawn, alias, session_key
 
 
 class DeletionTests(ServiceCase):
@@ -46,7 +46,7 @@ class DeletionTests(ServiceCase):
     def heir(self, operation: bytes = OPERATION, keys: str = "carol") -> Any:
         """Somebody else registers as alice, from what stands."""
         account, session, mail_key = self.done(self.accounts.name("alice"))
-        who = alias(keys)
+        who = alias(keys, "alice")
         ended = Account.parse(account, RING)
         made = register(who, b"password", RECOVERY, CHEAP, Drawn(1), ended).account
         links, key = made.public.successions, session_key(9)
@@ -91,7 +91,7 @@ class DeletionTests(ServiceCase):
         self.now_ms = until
         self.done(self.heir())
         public, session, _, closing = self.done(self.accounts.records("alice"))
-        self.assertEqual((AccountPublic.parse(public, RING).identity, closing), (alias("carol").public, None))
+        self.assertEqual((AccountPublic.parse(public, RING).identity, closing), (alias("carol", "alice").public, None))
         self.assertEqual(SessionRecord.parse(session, RING).place, (2, 0))
 
     def test_of_two_who_wait_for_the_name_one_gets_it(self) -> None:
@@ -104,7 +104,7 @@ class DeletionTests(ServiceCase):
     def test_who_does_not_build_on_the_end_is_refused(self) -> None:
         self.delete()
         self.now_ms = AT + CLOSED_MS + CLOCKS_MS
-        fresh = person_of(alias("carol"))
+        fresh = person_of(alias("carol", "alice"))
         self.refused(self.register(fresh), Conflict)
 
     def test_a_gateway_with_a_wrong_clock_opens_and_ends_nothing(self) -> None:
@@ -133,19 +133,13 @@ class DeletionTests(ServiceCase):
     def test_nobody_ends_an_account_without_its_password_or_its_identity(self) -> None:
         gone = Account.deleted(self.alice.identity, self.alice.enrolled.account, AT).encode()
         self.refused(self.accounts.write_account("alice", gone, bytes(32), BY_PASSWORD, OPERATION), WrongCredentials)
-        forged = Account.deleted(alias("carol"), self.alice.enrolled.account, AT).encode()
+        forged = Account.deleted(alias("carol", "alice"), self.alice.enrolled.account, AT).encode()
         write = self.accounts.write_account("alice", forged, self.alice.auth, BY_PASSWORD, OPERATION)
         self.refused(write, Misbehaved)
 
 
 def signed_place(signed: SignedRequest) -> tuple[int, int, int]:
     return signed.epoch, signed.sequence, signed.counter
-
-
-def alias(user: str) -> Identity:
-    """Alice's name with another person's keys."""
-    keys = identity(user)
-    return Identity.load("alice", RING, keys.pkcs8_sign, keys.pkcs8_seal)
 
 
 def person_of(who: Identity) -> Person:

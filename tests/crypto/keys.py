@@ -26,10 +26,15 @@ def identity(user: str, ring: bytes = RING) -> Identity:
 
 
 @lru_cache
+def alias(keys_of: str, user: str = "bob") -> Identity:
+    """Somebody else who calls himself `user`: that name with another person's keys."""
+    keys = identity(keys_of)
+    return Identity.load(user, RING, keys.pkcs8_sign, keys.pkcs8_seal)
+
+
 def heir() -> Identity:
-    """Somebody else who calls himself bob: bob's name with carol's keys."""
-    carol = identity("carol")
-    return Identity.load("bob", RING, carol.pkcs8_sign, carol.pkcs8_seal)
+    """bob's name with carol's keys."""
+    return alias("carol")
 
 
 def session_key(number: int) -> Ed25519PrivateKey:

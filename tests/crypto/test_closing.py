@@ -18,7 +18,7 @@ from p2pchat.crypto.session import SessionRecord, replaced_by
 from p2pchat.crypto.succession import continued, encode_all, leads_from, parse_all, renewed_from
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.errors import Conflict, Misbehaved
-from tests.crypto.keys import CHEAP, RING, Drawn, heir, identity, session_key
+from tests.crypto.keys import CHEAP, RING, Drawn, alias, heir, identity, session_key
 
 AT = 1_790_000_000_000
 OPEN = AT + CLOSED_MS
@@ -176,12 +176,6 @@ class FollowingTests(ClosedCase):
         back = self.record(self.old, 3, self.next)
         self.assertRaises(Misbehaved, self.judge, sessions, self.next.encode(), back.encode(), OPEN)
         self.assertTrue(replaced_by(self.session, self.next))
-
-
-def alias(user: str) -> Identity:
-    """Bob's name with another person's keys."""
-    keys = identity(user)
-    return Identity.load("bob", RING, keys.pkcs8_sign, keys.pkcs8_seal)
 
 
 class LengthTests(SynchronousTestCase):

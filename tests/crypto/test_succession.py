@@ -18,15 +18,9 @@ from p2pchat.crypto.session import SessionRecord, replaced_by
 from p2pchat.crypto.succession import MAX_SUCCESSIONS, Succession, encode_all, leads_from, parse_all
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.errors import Misbehaved, SessionReplaced
-from tests.crypto.keys import CHEAP, RING, Drawn, heir, identity, session_key
+from tests.crypto.keys import CHEAP, RING, Drawn, alias, heir, identity, session_key
 
 OLD_KEY, NEW_KEY = RecoveryKey(bytes(32)), RecoveryKey(bytes([9]) * 32)
-
-
-def alias(user: str) -> Identity:
-    """Bob's name with another person's keys."""
-    keys = identity(user)
-    return Identity.load("bob", RING, keys.pkcs8_sign, keys.pkcs8_seal)
 
 
 class RenewedCase(SynchronousTestCase):

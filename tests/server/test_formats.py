@@ -20,7 +20,7 @@ from p2pchat.replication.slots import KIND_ACCOUNT, KIND_MAILKEY, KIND_SESSION, 
 from p2pchat.server.formats import formats
 from p2pchat.simulation.disk import MemoryStore
 from tests.accounts.people import PASSWORD, person
-from tests.crypto.keys import CHEAP, RING, Drawn, heir, identity, session_key
+from tests.crypto.keys import CHEAP, RING, Drawn, alias, heir, session_key
 
 ME, LIAR = Identifier(1), Identifier(2)
 DELETED_MS = 1_700_000_000_000
@@ -29,8 +29,7 @@ NOW_MS = DELETED_MS + CLOSED_MS + 3_600_000
 
 def impostor(user: str) -> Identity:
     """Somebody who calls himself `user`, with mallory's keys."""
-    mallory = identity("mallory")
-    return Identity.load(user, RING, mallory.pkcs8_sign, mallory.pkcs8_seal)
+    return alias("mallory", user)
 
 
 class OwnerCase(SynchronousTestCase):

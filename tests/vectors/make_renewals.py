@@ -23,7 +23,7 @@ from p2pchat.crypto.passwords import Parameters
 from p2pchat.crypto.session import SessionRecord, seal_addresses
 from p2pchat.crypto.vault import RecoveryKey
 from p2pchat.identifiers import Address, Identifier
-from tests.crypto.keys import CHEAP, RING, VECTORS, Drawn, heir, identity, session_key
+from tests.crypto.keys import CHEAP, RING, VECTORS, Drawn, alias, heir, identity, session_key
 from tests.crypto.rings import Ring
 from tests.vectors.make import text
 
@@ -34,18 +34,12 @@ BEGAN = 1_790_000_000_000
 HISTORY_KEY = bytes(range(100, 132))
 
 
-def third() -> Identity:
-    """One more person who is called bob."""
-    keys = identity("mallory")
-    return Identity.load("bob", RING, keys.pkcs8_sign, keys.pkcs8_seal)
-
-
 class Life:
     """Everything that one account publishes."""
 
     def __init__(self) -> None:
         self.chance, self.values = Drawn(5), dict[str, Any]()
-        self.bob, self.heir, self.next = identity("bob"), heir(), third()
+        self.bob, self.heir, self.next = identity("bob"), heir(), alias("mallory")
         self.session: SessionRecord | None = None
         self.mail: MailKeys | None = None
 
