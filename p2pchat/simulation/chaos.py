@@ -49,8 +49,6 @@ AUTHORITY_POINTS = tuple(
     for moment in ("arrived", "answered", "heard")
 )
 """The same of what spreads evictions and plans."""
-
-
 EVICT_AGAIN_SECONDS = 0.4
 LATE_SECONDS = 7.0
 """For so long after all was mended a node may still die at a named point that was not come to before: records are
