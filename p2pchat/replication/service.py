@@ -1,7 +1,6 @@
 """Linearizable registers and sets that survive nodes: what accounts and mailboxes are kept in."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
@@ -34,7 +33,8 @@ from p2pchat.replication.register import Counter
 from p2pchat.replication.requests import Reply, Request
 from p2pchat.replication.results import Changed, Page, Read, ReplicationStatus, Stored, Trace
 from p2pchat.replication.sets import SetCoordinator
-from p2pchat.replication.slots import DEFAULT_SLOTS, KIND_ACCOUNT, RegisterKey, slot_of
+from p2pchat.replication.settings import Settings
+from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey, slot_of
 from p2pchat.replication.store import Disk, Store
 from p2pchat.replication.succession import Succession
 from p2pchat.replication.transfers import FollowRequest
@@ -46,27 +46,6 @@ EXPIRY_TURN_SECONDS = 600.0
 QUESTION_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a ring keeps its records.
-
-    Attributes:
-        slots: as fixed when the ring was created.
-        replicas: K; wanted are the owner and its K successors, K even.
-        repair_after: seconds until a silent member is replaced.
-        founder: whether this node has every slot to itself until something changes.
-        compare_every: seconds between two comparisons of some slots with another member.
-        is_careful: whether this node votes only for members that keep a slot as safe as it is (plan.is_sound).
-    """
-
-    slots: int = DEFAULT_SLOTS
-    replicas: int = 4
-    repair_after: float = 15.0
-    founder: bool = False
-    compare_every: float = 20.0
-    is_careful: bool = True
 
 
 class ReplicationService(Service):

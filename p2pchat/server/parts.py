@@ -19,7 +19,8 @@ from p2pchat.identifiers import Address, Arc, Identifier, account_identifier
 from p2pchat.mailbox.locator import AgentMailboxLocator, NodeMailboxLocator
 from p2pchat.mailbox.service import MailboxService
 from p2pchat.replication.locator import ReplicationLocator
-from p2pchat.replication.service import ReplicationService, Settings
+from p2pchat.replication.service import ReplicationService
+from p2pchat.replication.settings import Settings
 from p2pchat.replication.slots import end_of, ending_in, slot_of
 from p2pchat.server.census import Census
 from p2pchat.server.clocks import RingClock

@@ -15,7 +15,8 @@ from p2pchat.identifiers import BITS, Identifier, distance
 from p2pchat.replication.configuration import Configuration, SlotRecord, State
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.locator import ReplicationLocator
-from p2pchat.replication.service import ReplicationService, Settings
+from p2pchat.replication.service import ReplicationService
+from p2pchat.replication.settings import Settings
 from p2pchat.server.clocks import RingClock
 from p2pchat.server.commands import AskClock
 from p2pchat.simulation.belonging import Belonging

@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 from p2pchat.identifiers import CIRCLE, Identifier, distance
 from p2pchat.replication.formats import Formats
 from p2pchat.replication.locator import ReplicationLocator
-from p2pchat.replication.service import ReplicationService, Settings
+from p2pchat.replication.service import ReplicationService
+from p2pchat.replication.settings import Settings
 from p2pchat.replication.storage import SqliteStore
 from p2pchat.replication.store import Disk
 from p2pchat.replication.writer import InlineDisk
