@@ -23,10 +23,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThread
 
+from benchmarks.costs import cpu_ms, rates, written_kib
 from benchmarks.presence import join, sees
-from benchmarks.spine import TICKS, ticks
 from p2pchat.cli import running
-from p2pchat.cli.demo_world import Program, World
+from p2pchat.cli.demo_world import World
 from p2pchat.client import commands
 from p2pchat.errors import P2PChatError
 from p2pchat.wire.connection import Link
@@ -74,10 +74,10 @@ class Ours:
 
     async def measure(self, width: int, seconds: float) -> dict[str, float]:
         """Messages per second, milliseconds of one, processor time of both agents."""
-        agents: list[Program] = list(self._world.agents.values())
+        agents = [each.process.pid for each in self._world.agents.values()]
         taken: list[float] = []
         text = " ".join(Random(width).choices(WORDS, k=BYTES))[:BYTES]
-        before, wrote, began = sum(map(ticks, agents)), sum(map(written, agents)), time.perf_counter()
+        before, wrote, began = sum(map(cpu_ms, agents)), sum(map(written_kib, agents)), time.perf_counter()
 
         async def lane() -> None:
             while time.perf_counter() - began < seconds:
@@ -87,8 +87,8 @@ class Ours:
 
         await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(width)], fireOnOneErrback=True)
         whole = time.perf_counter() - began
-        return figures(taken, whole, (sum(map(ticks, agents)) - before) / TICKS) | {
-            "disk_bytes_each": (sum(map(written, agents)) - wrote) / len(taken)
+        return figures(taken, whole, (sum(map(cpu_ms, agents)) - before) / 1000) | {
+            "disk_bytes_each": 1024 * (sum(map(written_kib, agents)) - wrote) / len(taken)
         }
 
 
@@ -112,19 +112,7 @@ class LXMF:
 
 def figures(taken: list[float], whole: float, cpu: float) -> dict[str, float]:
     """Of messages that took so long each."""
-    cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else [float("nan")] * 99
-    return {
-        "per_second": len(taken) / whole,
-        "p50_ms": 1000 * cuts[49],
-        "p99_ms": 1000 * cuts[98],
-        "cpu_s_per_1000": 1000 * cpu / max(1, len(taken)),
-    }
-
-
-def written(program: Program) -> int:
-    """Bytes that a program has caused to be written to disk so far."""
-    lines = Path(f"/proc/{program.process.pid}/io").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+    return rates(taken, whole) | {"cpu_s_per_1000": 1000 * cpu / max(1, len(taken))}
 
 
 def has_lxmf(python: str) -> bool:

@@ -1,9 +1,10 @@
-"""What programs spend while something is measured: processor time, bytes on disk, syncs, packets on loopback."""
+"""What is measured of programs: rates, processor time, memory, bytes on disk, syncs, packets on loopback."""
 
 import os
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,6 +59,12 @@ class Syncs:
         _, told = self._process.communicate(timeout=STRACE_SECONDS)
         rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", told, re.MULTILINE)
         return sum(int(count) for count, name in rows if name in SYNCS.split(","))
+
+
+def rates(taken: Sequence[float], whole: float) -> dict[str, float]:
+    """Of operations that took so many seconds each, in `whole` seconds."""
+    cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else [float("nan")] * 99
+    return {"per_second": len(taken) / whole, "p50_ms": 1000 * cuts[49], "p99_ms": 1000 * cuts[98]}
 
 
 def cpu_ms(pid: int) -> float:

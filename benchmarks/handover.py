@@ -22,8 +22,8 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
 from twisted.protocols import amp
 
+from benchmarks.costs import cpu_ms
 from benchmarks.installed import compile_modules
-from benchmarks.spine import TICKS, ticks
 from p2pchat.cli import running
 from p2pchat.cli.demo_world import World
 from p2pchat.client import commands
@@ -152,9 +152,11 @@ class Move:
     def processor(self) -> dict[str, float]:
         """Seconds of processor time so far."""
         groups = {"the old home": ["home1"], "the new home": ["home2"]}
-        used = {name: sum(ticks(self.world.agents[each]) for each in homes) for name, homes in groups.items()}
-        used |= {"all nodes": sum(ticks(each) for each in self.world.nodes)}
-        return {name: spent / TICKS for name, spent in used.items()}
+        used = {
+            name: sum(cpu_ms(self.world.agents[each].process.pid) for each in homes) for name, homes in groups.items()
+        }
+        used |= {"all nodes": sum(cpu_ms(each.process.pid) for each in self.world.nodes)}
+        return {name: spent / 1000 for name, spent in used.items()}
 
     async def first_both_ways(self, new: Link, bob: Link, arrivals: "Arrivals") -> dict[str, float]:
         """Seconds from the moment at which a node had accepted the password (the agent's log says when) until the new

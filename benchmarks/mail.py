@@ -21,7 +21,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
-from benchmarks.costs import Meter, Syncs
+from benchmarks.costs import Meter, Syncs, rates
 from benchmarks.presence import join
 from benchmarks.prosody import Prosody
 from benchmarks.spine import grown
@@ -102,7 +102,7 @@ class Mailing:
 
         await together(width, lane)
         whole = time.perf_counter() - began
-        return _rates(taken, whole) | meter.read(len(taken))
+        return rates(taken, whole) | meter.read(len(taken))
 
     async def syncs(self, send: Send, width: int) -> float:
         """Of all nodes, for each message."""
@@ -148,11 +148,6 @@ class Mailing:
 async def _has(bob: Link, count: int) -> bool:
     chats = (await bob.callRemote(commands.Chats))["chats"]
     return bool(sum(each["unread"] for each in chats) >= count)
-
-
-def _rates(taken: list[float], whole: float) -> Figures:
-    cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else [float("nan")] * 99
-    return {"per_second": len(taken) / whole, "p50_ms": 1000 * cuts[49], "p99_ms": 1000 * cuts[98]}
 
 
 async def beside(mailing: Mailing, seconds: float, rounds: int) -> dict[str, Figures]:

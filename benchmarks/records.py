@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import secrets
-import statistics
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
-from benchmarks.costs import cpu_ms
+from benchmarks.costs import cpu_ms, rates
 from benchmarks.within import MeasuredRing, key
 from p2pchat.cli import running
 from p2pchat.errors import P2PChatError
@@ -154,11 +153,8 @@ async def measure(
 
     await DeferredList([Deferred.fromCoroutine(lane()) for _ in range(width)], fireOnOneErrback=True)
     whole = clock.seconds() - began
-    cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else [float("nan")] * 99
     return {
-        "per_second": len(taken) / whole,
-        "p50_ms": 1000 * cuts[49],
-        "p99_ms": 1000 * cuts[98],
+        **rates(taken, whole),
         "cpu_ms": (spent(ring) - before - resting * whole) / max(1, len(taken)),
         "failed": len(failed),
     }

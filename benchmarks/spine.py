@@ -4,22 +4,20 @@ python -m benchmarks.spine [--runs N] [--settle SECONDS] [--rest SECONDS] [--jso
 """
 
 import argparse
-import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import deferLater
 
+from benchmarks.costs import cpu_ms, memory_kib
 from benchmarks.installed import compile_modules
 from benchmarks.rings import Figures, measure_in_turn
 from p2pchat.cli import running
-from p2pchat.cli.demo_world import Program, World
+from p2pchat.cli.demo_world import World
 from p2pchat.client import commands
 
 NODES = 5
 MESSAGES = 20
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -94,27 +92,16 @@ async def grown(world: World) -> bool:
 
 async def resting(world: World, seconds: float) -> dict[str, float]:
     """Memory and processor time of nodes and agents while nobody does anything: the worst of each."""
-    groups = {"node": world.nodes, "agent": list(world.agents.values())}
-    before = {each.process.pid: ticks(each) for group in groups.values() for each in group}
+    programs = {"node": world.nodes, "agent": list(world.agents.values())}
+    groups = {name: [each.process.pid for each in group] for name, group in programs.items()}
+    before = {pid: cpu_ms(pid) for group in groups.values() for pid in group}
     await deferLater(world.reactor, seconds)
     figures = {}
     for name, group in groups.items():
-        figures[f"{name} memory, MiB"] = max(memory(each) for each in group)
-        used = max(ticks(each) - before[each.process.pid] for each in group)
-        figures[f"{name} at rest, % of a core"] = 100 * used / TICKS / seconds
+        figures[f"{name} memory, MiB"] = max(map(memory_kib, group)) / 1024
+        used = max(cpu_ms(pid) - before[pid] for pid in group)
+        figures[f"{name} at rest, % of a core"] = 100 * used / 1000 / seconds
     return figures
-
-
-def ticks(program: Program) -> int:
-    """Processor time so far, in clock ticks."""
-    fields = Path(f"/proc/{program.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def memory(program: Program) -> float:
-    """Resident memory in MiB."""
-    lines = Path(f"/proc/{program.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 if __name__ == "__main__":
