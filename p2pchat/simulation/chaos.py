@@ -6,7 +6,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.errors import P2PChatError
 from p2pchat.identifiers import Identifier
-from p2pchat.replication.commands import COMMANDS
+from p2pchat.replication.commands import COMMANDS, CollectItems, ListItems, LookAtItems, ReadRegister
 from p2pchat.replication.configuration import State
 from p2pchat.server.commands import AskKnown, SealSlots
 from p2pchat.simulation.faults import (
@@ -43,6 +43,8 @@ POINTS = (
 Of each command: before it is handled, when its turn is done and not durable, when its answer is durable and not sent,
 and, at who asked, as the answer comes.  Of each state of a slot: when it is written and not durable, and when it is.
 """
+UNREACHED = tuple(f"{command.__name__} written" for command in (ReadRegister, ListItems, CollectItems, LookAtItems))
+"""Those of POINTS that no node comes to: a question is answered beside the writer, and writes nothing."""
 AUTHORITY_POINTS = tuple(
     f"{command.__name__} {moment}"
     for command in (TellNumbers, AskBulletin, AskKnown, SealSlots)
@@ -148,11 +150,10 @@ class Chaos:
         self._world.clock.at(self._world.clock.seconds() + away, self._world.start, number)
 
     def _reshuffle(self, slot: int, drivers: int) -> None:
-        """A size of 1 only where all disks last: the one member's disk would be all that there is."""
         world = self._world
         chance = world.stream(f"reshuffle/{world.clock.seconds()}")
         nodes = [machine.node for machine in world.machines]
-        sizes = (1, 3, 3, 5) if world.scene.durable and not world.scene.authority else (3, 3, 5)
+        sizes = (1, 3, 3, 5) if world.scene.shrinks else (3, 3, 5)
         living = world.living()
         for life in chance.sample(living, min(drivers, len(living))):
             members = chance.sample(nodes, min(len(nodes), chance.choice(sizes)))

@@ -1,7 +1,8 @@
 """Names that are given up in a run, stay closed for a while, and are taken by somebody else, by clocks that differ.
 
 A virtual second stands for 30 days.  Sound clocks are as far apart as they may be; one node's may be wrong by days, and
-does not know it: what a name is worth then hangs on the majority of its members.
+does not know it: what a name is worth then hangs on the majority of its members.  Where a slot may have a single member
+all clocks are sound, because there one clock is the majority.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ SKEW_SECONDS = 0.1
 WRONG_SECONDS = 3.0
 """How far a wrong one is."""
 SHARE, WRONG = 0.25, 0.75
-"""Shares of the runs with such names, and of those in which one clock is wrong."""
+"""Shares of the runs with such names, and of those in which one clock is wrong, where it may be."""
 
 Clock = Callable[[], float]
 
@@ -77,10 +78,14 @@ def formats(clock: Clock) -> Formats:
 class Clocks:
     """What each node believes that the time is."""
 
-    def __init__(self, seed: int, truth: Clock, nodes: list[Identifier]) -> None:
+    def __init__(self, seed: int, truth: Clock, nodes: list[Identifier], outvoted: bool) -> None:
+        """
+        Args:
+            outvoted: whether members always outvote one of them, so that one clock may be wrong.
+        """
         self._seed, self._truth = seed, truth
         chance = Random(f"{seed}/clocks")
-        self.wrong = chance.choice(nodes) if chance.random() < WRONG else None
+        self.wrong = chance.choice(nodes) if outvoted and chance.random() < WRONG else None
 
     def of(self, node: Identifier) -> Clock:
         """The clock of one node."""

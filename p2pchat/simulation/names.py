@@ -309,7 +309,8 @@ def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     keys = [RegisterKey(Identifier(chance.getrandbits(BITS)), KIND_ACCOUNT) for _ in range(chance.choice((1, 1, 2)))]
     clocks = None
     if has_endings:
-        told = Clocks(seed, world.clock.seconds, [machine.node for machine in world.machines])
+        nodes = [machine.node for machine in world.machines]
+        told = Clocks(seed, world.clock.seconds, nodes, outvoted=not world.scene.has_single_members)
         clocks, world.formats_of = told, lambda node: endings.formats(told.of(node))
     names = Names(clients, keys, chance, world.clock.seconds, clocks)
     world.on_planned.append(lambda planned, stores: names.planned(planned, stores, world.scene.slots))

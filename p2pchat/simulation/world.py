@@ -66,6 +66,16 @@ class Scene:
     careful: bool = False
     authority: bool = False
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether a slot may be given to a single member: only where all disks last, as its disk is all there is."""
+        return self.durable and not self.authority
+
+    @property
+    def has_single_members(self) -> bool:
+        """Whether a slot may have a single member at some time."""
+        return self.members == 1 or self.shrinks
+
 
 def varied(scene: Scene, chance: Random) -> Scene:
     """Some runs have two nodes only; in some, members compare what they hold all the time, in the others hardly ever.

@@ -108,7 +108,7 @@ class ContactTests(DeletedCase):
         self.delete()
         envelopes = self.ring.replication.items.get(account_identifier("alice"), {})
         self.assertEqual(envelopes, {})
-        waiting, status, _ = self.done(self.bob.talk.send("alice", "nor this", "queued", 5.0))
+        waiting, status, _ = self.done(self.bob.talk.send("alice", "nor this", "stored", 5.0))
         self.assertEqual((waiting["state"], status), ("failed", 1))
         for row in (waiting, stored):
             self.clock.advance(ROUND_SECONDS)
