@@ -1,5 +1,6 @@
 """Makes commits durable beside the reactor: one sync of the log for all that was committed before it began."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -68,6 +69,7 @@ class Log:
         self._lock = threading.Lock()
         self._committed = self._durable = 0
         self._under_way = self._closed = False
+        self._failed: OSError | None = None
         self._broken: DiskFull | None = None
         self._waiting: list[tuple[int, Deferred[None]]] = []
         # What an earlier life wrote and did not sync counts from here on.
@@ -111,11 +113,15 @@ class Log:
             raise self._broken
 
     def close(self) -> None:
-        """Wait for the sync that is under way, and let go of the file; the database was not closed before."""
+        """Wait for the sync that is under way, and let go of the file; the database was not closed before.
+
+        Whoever still waits is told whether the last sync succeeded.
+        """
+        with contextlib.suppress(OSError):
+            self._write_out()
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._disk.sync(self._file)
                 os.close(self._file)
 
     def _begin(self) -> None:
@@ -123,10 +129,17 @@ class Log:
         self._disk.beside(self._write_out).addBoth(self._ended, self._committed)
 
     def _write_out(self) -> None:
-        """In either thread."""
+        """In either thread.  A system tells of what it could not write once, so a later sync proves nothing."""
         with self._lock:
-            if not self._closed:
+            if self._failed is not None:
+                raise self._failed
+            if self._closed:
+                return
+            try:
                 self._disk.sync(self._file)
+            except OSError as error:
+                self._failed = error
+                raise
 
     def _ended(self, result: Any, upto: int) -> None:
         self._under_way = False

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,27 @@ class SyncingTests(SynchronousTestCase):
         self.disk.broken = False
         self.failureResultOf(self.write("c"), DiskFull)
         self.assertRaises(DiskFull, self.settings.put, "d", "1")
+
+    def test_a_sync_that_failed_in_its_thread_counts_before_the_reactor_hears_of_it(self) -> None:
+        """A system reports a lost write once: the next sync of the same file succeeds."""
+        waiting = self.write("a")
+        done, function = self.disk.waiting.pop()
+        self.disk.broken = True
+        failed = execute(function)
+        self.disk.broken = False
+        self.assertRaises(DiskFull, self.settings.put, "b", "1")
+        self.assertRaises(DiskFull, self.database.sync)
+        failed.addBoth(done.callback)
+        self.failureResultOf(waiting, DiskFull)
+
+    def test_closing_on_a_disk_that_refuses_closes_all_and_calls_nothing_durable(self) -> None:
+        waiting = self.write("a")
+        self.disk.broken = True
+        self.database.close()
+        self.disk.broken = False
+        self.disk.go_on()
+        self.failureResultOf(waiting, DiskFull)
+        self.assertRaises(sqlite3.ProgrammingError, self.database.query, "SELECT 1")
 
     def test_whoever_gave_up_does_not_disturb_the_others(self) -> None:
         gone, kept = self.write("a"), self.database.synced()
