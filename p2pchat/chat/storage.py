@@ -114,6 +114,8 @@ class Database:
         return connection
 
     def _prepare(self) -> None:
+        # What an earlier life could not sync may only look as if it were on disk: so it is written once more.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(STEPS):
             raise Damaged(f"{self.path} was written by a newer p2pchat; install that one, or use another --home.")
@@ -170,7 +172,8 @@ class Database:
             return
         self._log.committed()
         changed = self._connection.total_changes
-        if changed - self._written_back >= CHECKPOINT_ROWS and not self._writing_back:
+        is_due = changed - self._written_back >= CHECKPOINT_ROWS and not self._writing_back
+        if is_due and not self._log.is_broken:
             self._written_back, self._writing_back = changed, True
             self._disk.slowly(self._write_back).addBoth(self._wrote_back)
 

@@ -85,6 +85,11 @@ class Log:
         """Whether all that was committed is on disk."""
         return self._durable >= self._committed and self._broken is None
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a sync failed, after which what it holds is not to be trusted before the next start."""
+        return self._failed is not None
+
     def synced(self) -> "Deferred[None]":
         """Fires once all that was committed so far is durable; DiskFull when the disk refuses."""
         if self.durable:

@@ -154,6 +154,31 @@ class SyncingTests(SynchronousTestCase):
             self.assertEqual([Settings(found).get(each, "0") for each in "ab"], ["1", "0"], name)
             found.close()
 
+    def test_what_an_earlier_life_left_in_the_log_is_written_anew(self) -> None:
+        """A sync that failed is forgotten by the system, and what it could not write looks as if it were on disk."""
+        self.write("a")
+        copy = Path(self.mktemp())
+        shutil.copy(self.path, copy)
+        shutil.copy(f"{self.path}-wal", f"{copy}-wal")
+        again = Database(copy)
+        self.addCleanup(again.close)
+        alone = Path(self.mktemp())
+        shutil.copy(copy, alone)
+        found = Database(alone)
+        self.addCleanup(found.close)
+        self.assertEqual(Settings(found).get("a", "0"), "1")
+
+    def test_the_log_is_not_written_back_after_a_sync_that_failed(self) -> None:
+        waiting = self.write("a")
+        self.disk.broken = True
+        self.disk.go_on()
+        self.failureResultOf(waiting, DiskFull)
+        with self.database.soon() as connection:
+            connection.executemany(
+                "INSERT INTO settings VALUES (?, 'x')", [(f"{number}",) for number in range(CHECKPOINT_ROWS)]
+            )
+        self.assertEqual(self.disk.slow, [])
+
     def test_the_log_is_written_back_beside_the_reactor_and_does_not_grow_for_ever(self) -> None:
         log, rows = Path(f"{self.path}-wal"), [(f"{number}", "x" * 3000) for number in range(CHECKPOINT_ROWS)]
         for _ in range(6):
