@@ -56,12 +56,15 @@ class Doubts:
         self._known = known
         self._refused: dict[tuple[int, Doubt], float] = {}
 
-    async def look(self, caller: Identifier, groups: Iterable[Group], follows: bool = False) -> set[int]:
+    async def look(self, caller: Identifier, groups: Sequence[Group], follows: bool = False) -> set[int]:
         """Ask about what is news and doubtful among these, and go on where it is true; the slots where it is not.
 
         Args:
             follows: this node is asked to copy the slots, which makes the news matter where it has no part in them.
+        Raises:
+            Misbehaved: these are too many slots, or some that this ring does not have.
         """
+        self._member.ground.check_slots(tuple(slot for group in groups for slot in group.slots))
         doubtful: dict[Doubt, list[int]] = {}
         refused: set[int] = set()
         for group in groups:

@@ -5,11 +5,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.commands import Announce, Follow, Pull, Stand
 from p2pchat.replication.configuration import NUMBER_BITS, Configuration, Group, SlotRecord, State
 from p2pchat.replication.directory import MAX_RUMOURS
-from p2pchat.replication.requests import AnnounceRequest
+from p2pchat.replication.requests import BULK_SLOTS, AnnounceRequest
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.transfers import FollowRequest, PullRequest
 from p2pchat.replication.uset import Item
@@ -121,6 +122,23 @@ class AnnouncementTests(LyingCase):
         self.ring.run(20.0)
         self.assertEqual(self.known().members, tuple(sorted(wished)))
         self.assertEqual(self.ring.states()[0], ["ACTIVE"] * 5)
+
+    def test_slots_that_the_ring_does_not_have_are_refused_before_anybody_is_asked(self) -> None:
+        sent: list[type] = []
+        self.ring.network.watch = lambda to, command, what: sent.append(command) if what == "arrived" else None
+        node, me = self.honest[0], self.liar.identifier
+        both = tuple(sorted((me, node.identifier)))
+        for slots in ((self.ring.slots,), (1 << 40,), tuple([0] * (BULK_SLOTS + 1))):
+            for epoch in (self.known().epoch + 1, (1 << NUMBER_BITS) - 1):
+                lie = Configuration(epoch, both, (me,))
+                for command, request in (
+                    (Announce, AnnounceRequest((Group(lie, slots),))),
+                    (Pull, PullRequest(lie, slots)),
+                    (Follow, FollowRequest(Configuration(epoch, (me,), (me,)), slots)),
+                ):
+                    self.assertRaises(Misbehaved, self.tell, node, command, request)
+        self.assertNotIn(Stand, sent)
+        self.assert_unharmed()
 
     def test_members_change_afterwards_as_before(self) -> None:
         for lie in self.lies():
