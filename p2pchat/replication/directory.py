@@ -25,7 +25,9 @@ class Directory:
         self._asking, self._wanted = asking, wanted
         self._known: dict[int, Configuration] = {}
         self._rumours: dict[int, dict[Configuration, set[Identifier]]] = {}
-        """By slot, later configurations, and who told of them."""
+        """By slot, other configurations, and who told of them."""
+        self._alone: dict[int, Identifier] = {}
+        """By slot of which only one node has told: that node."""
 
     def get(self, slot: int) -> Configuration | None:
         """What is known, without asking."""
@@ -33,8 +35,8 @@ class Directory:
 
     def learn(self, slot: int, configuration: Configuration) -> bool:
         """Take note of what this node is sure of; whether it was news."""
-        held = self._known.get(slot)
-        if held is not None and held.epoch >= configuration.epoch:
+        held, is_doubtful = self._known.get(slot), self._alone.pop(slot, None) is not None
+        if held == configuration or (held is not None and held.epoch >= configuration.epoch and not is_doubtful):
             return False
         self._known[slot] = configuration
         self._rumours.pop(slot, None)
@@ -44,22 +46,35 @@ class Directory:
     def heard(self, slot: int, configuration: Configuration, node: Identifier) -> None:
         """A node says so: believed where nothing is known, on the word of two nodes, or of a majority of the members.
 
-        One word is enough where too few of the members that are known are alive to contradict.
+        One word is enough where too few of the members that are known are alive to contradict.  What one node alone has
+        told, two others put right, also if it named a later epoch than there is.
         """
-        held = self._known.get(slot)
+        held, first = self._known.get(slot), self._alone.get(slot)
         if held is None:
             self.learn(slot, configuration)
-        if held is None or held.epoch >= configuration.epoch:
+            self._alone[slot] = node
+            return
+        if held == configuration and first not in (None, node):
+            del self._alone[slot]
+        is_later = configuration.epoch > held.epoch
+        if held == configuration or not (is_later or first not in (None, node)):
             return
         rumours = self._rumours.setdefault(slot, {})
         if configuration not in rumours and len(rumours) >= MAX_RUMOURS:
             del rumours[next(iter(rumours))]
         tellers = rumours.setdefault(configuration, set())
         tellers.add(node)
+        if not is_later:
+            if len(tellers) >= LEAST_WORDS:
+                self.learn(slot, configuration)
+            return
         needed = majority(len(held.members))
         live = sum(member == self._asking.me or self._asking.is_live(member) for member in held.members)
-        if len(tellers) >= LEAST_WORDS or len(tellers.intersection(held.members)) >= needed or live < needed:
+        by_members = len(tellers.intersection(held.members)) >= needed
+        if len(tellers) >= LEAST_WORDS or by_members or live < needed:
             self.learn(slot, configuration)
+            if len(tellers) < LEAST_WORDS and not (by_members and first is None):
+                self._alone[slot] = node
 
     async def current(self, slot: int, trial: Trial) -> Configuration:
         """The slot's configuration; asks until one is known.

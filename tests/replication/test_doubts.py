@@ -9,7 +9,7 @@ from p2pchat.errors import Misbehaved
 from p2pchat.identifiers import CIRCLE, Identifier
 from p2pchat.replication.commands import Announce, Follow, Pull, Stand
 from p2pchat.replication.configuration import NUMBER_BITS, Configuration, Group, SlotRecord, State
-from p2pchat.replication.directory import MAX_RUMOURS
+from p2pchat.replication.directory import MAX_RUMOURS, Directory
 from p2pchat.replication.requests import BULK_SLOTS, AnnounceRequest
 from p2pchat.replication.slots import KIND_ACCOUNT, RegisterKey
 from p2pchat.replication.transfers import FollowRequest, PullRequest
@@ -224,6 +224,50 @@ class GatewayTests(LyingCase):
         wanted = [node.identifier for node in others[:3]]
         self.ring.ask(last.service._directory.compare(wanted))
         self.assertEqual(self.known_by(last), later)
+
+    def stranger(self) -> Directory:
+        """What a node knows that has just begun: nothing."""
+        service = self.honest[0].service
+        return Directory(self.ring.slots, service._asking, lambda point, count: [])
+
+    def test_the_first_word_about_a_slot_is_put_right_by_two_others_whatever_epoch_it_names(self) -> None:
+        known = self.known()
+        for lie in (*self.lies(), Configuration((1 << 64) - 1, (self.liar.identifier,))):
+            gateway = self.stranger()
+            gateway.heard(0, lie, self.liar.identifier)
+            self.assertEqual(gateway.get(0), lie)
+            for node in (self.honest[0], self.honest[0], self.honest[1]):
+                self.assertEqual(gateway.get(0), lie)
+                gateway.heard(0, lie, self.liar.identifier)
+                gateway.heard(0, known, node.identifier)
+            self.assertEqual(gateway.get(0), known)
+            gateway.heard(0, lie, self.liar.identifier)
+            self.assertEqual(gateway.get(0), known)
+
+    def test_who_told_alone_makes_nothing_sure_by_telling_more(self) -> None:
+        gateway, known, me = self.stranger(), self.known(), self.liar.identifier
+        for epoch, members in ((50, (me,)), (60, (Identifier(1), Identifier(2))), (70, (me,)), (80, known.members)):
+            gateway.heard(0, Configuration(epoch, members), me)
+        self.assertEqual(gateway.get(0), Configuration(80, known.members))
+        for node in self.honest[:2]:
+            gateway.heard(0, known, node.identifier)
+        self.assertEqual(gateway.get(0), known)
+
+    def test_a_first_word_that_another_node_repeats_is_not_taken_back(self) -> None:
+        gateway, known = self.stranger(), self.known()
+        later = Configuration(known.epoch + 1, known.members, known.members)
+        for node in self.honest[:2]:
+            gateway.heard(0, later, node.identifier)
+        for node in self.honest[2:]:
+            gateway.heard(0, known, node.identifier)
+        self.assertEqual(gateway.get(0), later)
+
+    def test_what_a_node_is_sure_of_counts_more_than_a_first_word(self) -> None:
+        gateway, known = self.stranger(), self.known()
+        gateway.heard(0, Configuration(known.epoch + 9, (self.liar.identifier,)), self.liar.identifier)
+        self.assertTrue(gateway.learn(0, known))
+        self.assertEqual(gateway.get(0), known)
+        self.assertFalse(gateway.learn(0, known))
 
     def test_few_lies_are_remembered(self) -> None:
         gateway = self.honest[0].service._directory
