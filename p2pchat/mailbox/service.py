@@ -116,7 +116,10 @@ class MailboxService:
         """The ring has these; its owner knows by itself if it certainly is one of those who keep them."""
         is_everywhere = stored.copies >= stored.wanted
         if not is_everywhere or self._owner_of(point) not in self._replication.members_of(point):
-            Deferred.fromCoroutine(self._note(point, items[-1].id, is_everywhere))
+            ids = [item.id for item in items]
+            # One id for a whole box: the owner may know some of it from before.
+            whole = ids[0] if len(ids) == 1 else sha256(b"".join(ids)).digest()
+            Deferred.fromCoroutine(self._note(point, whole, is_everywhere))
 
     async def _note(self, account: Identifier, envelope_id: bytes, is_everywhere: bool) -> None:
         """Tell the owner; where a copy is missing it may be the owner's, who then knows of the envelope from us alone.

@@ -190,6 +190,17 @@ class MailboxTests(SynchronousTestCase):
         self.assertEqual(self.ring.adds, [6, 6])
         self.assertEqual(self.calls.count(NoteMail), 2)
 
+    def test_an_owner_without_a_copy_hears_of_a_box_whose_last_envelope_it_knows(self) -> None:
+        """As when one is deposited again because the answer was lost, in one turn with a new one."""
+        self.ring.on_added.clear()
+        self.together([b"one"])
+        self.clock.advance(0.1)
+        before = self.mailbox.version(ALICE)
+        self.together([b"two", b"one"])
+        self.clock.advance(0.1)
+        self.assertNotEqual(self.mailbox.version(ALICE), before)
+        self.assertEqual(len(self.pushed), 2)
+
     def test_the_same_envelope_twice_in_one_turn_is_one(self) -> None:
         stored = self.together([b"one", b"one"])
         self.assertEqual([self.successResultOf(each).copies for each in stored], [5, 5])
