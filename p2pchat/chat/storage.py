@@ -85,7 +85,8 @@ class Database:
         self._undone: list[Callable[[], None]] = []
         self._lock, self._closed = threading.Lock(), False
         self._second: sqlite3.Connection | None = None
-        self._written_back, self._writing_back = 0, False
+        self._changed = self._written_back = 0
+        self._writing_back = False
         try:
             with sorted_errors(self._driver):
                 if self.path != ":memory:":
@@ -123,7 +124,7 @@ class Database:
             self._connection.executescript(f"BEGIN; {STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
         # Written each time, so that the log exists.
         self._connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {len(STEPS)}; COMMIT;")
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {4 * LOG_PAGES}")
+        self._connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     # -- transactions
 
@@ -171,8 +172,12 @@ class Database:
         if self._log is None:
             return
         self._log.committed()
-        changed = self._connection.total_changes
-        is_due = changed - self._written_back >= CHECKPOINT_ROWS and not self._writing_back
+        before, self._changed = self._changed, self._connection.total_changes
+        changed = self._changed
+        # Only if this commit wrote something, and nothing but `_write_back` writes it back until that is done: where
+        # two connections write back what is there already, while a commit begins the log anew, SQLite before 3.51.3 may
+        # take that commit for written back as well, and lose it (sqlite.org/wal.html, "The WAL-Reset Bug").
+        is_due = changed - self._written_back >= CHECKPOINT_ROWS and changed > before and not self._writing_back
         if is_due and not self._log.is_broken:
             self._written_back, self._writing_back = changed, True
             self._disk.slowly(self._write_back).addBoth(self._wrote_back)
@@ -180,6 +185,7 @@ class Database:
     def _undo(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._changed = self._connection.total_changes
         for tell in self._undone:
             tell()
 

@@ -1,5 +1,6 @@
 """What is durable when: one sync for all commits before it, none promised after one that failed."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -178,6 +179,41 @@ class SyncingTests(SynchronousTestCase):
                 "INSERT INTO settings VALUES (?, 'x')", [(f"{number}",) for number in range(CHECKPOINT_ROWS)]
             )
         self.assertEqual(self.disk.slow, [])
+
+    def fill(self) -> None:
+        """As many rows as make it time to write the log back."""
+        with self.database.soon() as connection:
+            rows = [(f"{number}",) for number in range(CHECKPOINT_ROWS)]
+            connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, 'x')", rows)
+
+    def test_the_other_connection_never_writes_a_log_back_that_is_written_back_already(self) -> None:
+        """What it does then could meet a commit that begins the log anew: SQLite before 3.51.3 loses commits there."""
+        self.fill()
+        self.fill()
+        self.assertEqual(len(self.disk.slow), 1)
+        self.disk.go_on(self.disk.slow)
+        with self.database.soon() as connection:
+            connection.execute("DELETE FROM settings WHERE name = 'nobody'")
+        self.assertEqual(self.disk.slow, [])
+        with contextlib.suppress(KeyError), self.database.soon() as connection:
+            connection.execute("DELETE FROM settings")
+            raise KeyError
+        with self.database.soon():
+            pass
+        self.assertEqual(self.disk.slow, [])
+        self.write("a")
+        self.assertEqual(len(self.disk.slow), 1)
+
+    def test_nobody_else_writes_the_log_back_while_the_other_connection_is_to_do_it(self) -> None:
+        rows = [(f"{number}", "x" * 4000) for number in range(5 * LOG_PAGES)]
+        before = self.path.stat().st_size
+        with self.database.soon() as connection:
+            connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
+        self.assertEqual(len(self.disk.slow), 1)
+        self.write("a")
+        self.assertEqual(self.path.stat().st_size, before)
+        self.disk.go_on(self.disk.slow)
+        self.assertGreater(self.path.stat().st_size, 4 * LOG_PAGES * 4000)
 
     def test_the_log_is_written_back_beside_the_reactor_and_does_not_grow_for_ever(self) -> None:
         log, rows = Path(f"{self.path}-wal"), [(f"{number}", "x" * 3000) for number in range(CHECKPOINT_ROWS)]
