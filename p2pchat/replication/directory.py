@@ -26,8 +26,8 @@ class Directory:
         self._known: dict[int, Configuration] = {}
         self._rumours: dict[int, dict[Configuration, set[Identifier]]] = {}
         """By slot, other configurations, and who told of them."""
-        self._alone: dict[int, Identifier] = {}
-        """By slot of which only one node has told: that node."""
+        self._alone: dict[int, tuple[Identifier, int]] = {}
+        """By slot where what is known stands on one word: who gave it, and the epoch that was known before (or 0)."""
 
     def get(self, slot: int) -> Configuration | None:
         """What is known, without asking."""
@@ -35,8 +35,11 @@ class Directory:
 
     def learn(self, slot: int, configuration: Configuration) -> bool:
         """Take note of what this node is sure of; whether it was news."""
-        held, is_doubtful = self._known.get(slot), self._alone.pop(slot, None) is not None
-        if held == configuration or (held is not None and held.epoch >= configuration.epoch and not is_doubtful):
+        held = self._known.get(slot)
+        if held is not None and held != configuration and configuration.epoch <= self._surely(slot, held):
+            return False
+        self._alone.pop(slot, None)
+        if held == configuration:
             return False
         self._known[slot] = configuration
         self._rumours.pop(slot, None)
@@ -49,15 +52,18 @@ class Directory:
         One word is enough where too few of the members that are known are alive to contradict.  What one node alone has
         told, two others put right, also if it named a later epoch than there is.
         """
-        held, first = self._known.get(slot), self._alone.get(slot)
+        held = self._known.get(slot)
         if held is None:
             self.learn(slot, configuration)
-            self._alone[slot] = node
+            self._alone[slot] = node, 0
             return
-        if held == configuration and first not in (None, node):
-            del self._alone[slot]
+        surely, first = self._surely(slot, held), self._alone[slot][0] if slot in self._alone else None
         is_later = configuration.epoch > held.epoch
-        if held == configuration or not (is_later or first not in (None, node)):
+        if held == configuration:
+            if first != node:
+                self._alone.pop(slot, None)
+            return
+        if configuration.epoch <= surely or (first == node and not is_later):
             return
         rumours = self._rumours.setdefault(slot, {})
         if configuration not in rumours and len(rumours) >= MAX_RUMOURS:
@@ -74,7 +80,11 @@ class Directory:
         if len(tellers) >= LEAST_WORDS or by_members or live < needed:
             self.learn(slot, configuration)
             if len(tellers) < LEAST_WORDS and not (by_members and first is None):
-                self._alone[slot] = node
+                self._alone[slot] = node, surely
+
+    def _surely(self, slot: int, held: Configuration) -> int:
+        """The epoch below which nothing about a slot is news, whatever one node alone has told."""
+        return self._alone[slot][1] if slot in self._alone else held.epoch
 
     async def current(self, slot: int, trial: Trial) -> Configuration:
         """The slot's configuration; asks until one is known.

@@ -269,6 +269,18 @@ class GatewayTests(LyingCase):
         self.assertEqual(gateway.get(0), known)
         self.assertFalse(gateway.learn(0, known))
 
+    def test_what_was_known_before_does_not_come_back(self) -> None:
+        gateway, known = self.stranger(), self.known()
+        gateway.learn(0, known)
+        later = Configuration(known.epoch + 1, known.members, known.members)
+        for node in self.honest[2:]:
+            node.crash()
+        gateway.heard(0, later, self.honest[1].identifier)
+        self.assertFalse(gateway.learn(0, known))
+        for node in self.honest[2:4]:
+            gateway.heard(0, known, node.identifier)
+        self.assertEqual(gateway.get(0), later)
+
     def test_few_lies_are_remembered(self) -> None:
         gateway = self.honest[0].service._directory
         for epoch in range(100, 200):
